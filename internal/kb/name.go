@@ -1,0 +1,205 @@
+package kb
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/hex"
+	"path"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// A remote name is readable first and carries a mark at its end, before the extension:
+//
+//	install-guide.kb7f3aq3v7x2mh4kd-a9c1d22e04.md
+//	              ^ ^    ^          ^
+//	              | |    |          10 hex digits of the rendition's digest
+//	              | |    10 base32 digits of the key's hash
+//	              | 5 base32 digits of the scope: owner and sync
+//	              "kb"
+//
+// A part of a split document has "-p002" before the digest's digits, so that parts sort.
+// Listing a store is enough to know which documents are ours, which version each is, and
+// which part.
+const (
+	scopeDigits = 5
+	keyDigits   = 10
+	hashDigits  = 10
+	markPrefix  = "kb"
+	maxParts    = 9999
+)
+
+var b32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// Scope tells the documents of one owner and sync from everybody else's.
+type Scope string
+
+// NewScope derives the scope of a sync.
+func NewScope(owner, sync string) Scope {
+	sum := sha256.Sum256([]byte("scope\x00" + owner + "\x00" + sync))
+	return Scope(b32.EncodeToString(sum[:5])[:scopeDigits])
+}
+
+// KeyHash is the part of a mark that stands for the key: the lowest 50 bits.
+type KeyHash uint64
+
+// Hash is the key's hash as marks carry it.
+func (k Key) Hash() KeyHash {
+	sum := sha256.Sum256([]byte(k))
+	return KeyHash(binary.BigEndian.Uint64(sum[:8]) >> (64 - 5*keyDigits))
+}
+
+func (h KeyHash) digits() string {
+	var b [keyDigits]byte
+	for i := keyDigits - 1; i >= 0; i-- {
+		b[i] = "abcdefghijklmnopqrstuvwxyz234567"[h&31]
+		h >>= 5
+	}
+	return string(b[:])
+}
+
+// PartHash is the beginning of a part's digest, as marks and records carry it: 40 bits.
+type PartHash [hashDigits / 2]byte
+
+// Short is the beginning of the digest that marks carry.
+func (d Digest) Short() PartHash { return PartHash(d[:hashDigits/2]) }
+
+// String is the hash in hexadecimal.
+func (h PartHash) String() string { return hex.EncodeToString(h[:]) }
+
+// Mark is what a remote name says about the document behind it.
+type Mark struct {
+	Scope Scope
+	Key   KeyHash
+	Part  int // 0 for a document in one piece, else 1, 2, …
+	Hash  PartHash
+}
+
+// String is the mark as it stands in a name.
+func (m Mark) String() string {
+	part := ""
+	if m.Part > 0 {
+		part = "-p" + pad(m.Part)
+	}
+	return markPrefix + string(m.Scope) + m.Key.digits() + part + "-" + m.Hash.String()
+}
+
+func pad(n int) string {
+	s := strconv.Itoa(n)
+	if len(s) < 4 {
+		s = "0000"[len(s):] + s
+	}
+	return s
+}
+
+// RemoteName builds the name of a part at a vendor: a readable stem taken from the
+// document's base name, the mark, and ext (with its dot, or empty). It is valid UTF-8, has no
+// control, quoting or path characters and is at most max bytes long.
+func RemoteName(k Key, m Mark, ext string, max int) string {
+	base := k.Base()
+	stem := readable(strings.TrimSuffix(base, path.Ext(base)))
+	if stem == "" {
+		stem = readable(base)
+	}
+	tail := "." + m.String() + ext
+	stem = clip(stem, max-len(tail))
+	if stem == "" {
+		stem = "document"
+	}
+	return stem + tail
+}
+
+// readable keeps letters, digits and a few safe characters of a name; every run of
+// anything else becomes one dash.
+func readable(s string) string {
+	var b strings.Builder
+	dash := false
+	for _, r := range norm.NFC.String(s) {
+		if r != utf8.RuneError && keepRune(r) {
+			if dash && b.Len() > 0 {
+				b.WriteByte('-')
+			}
+			dash = false
+			b.WriteRune(r)
+			continue
+		}
+		dash = true
+	}
+	return strings.Trim(b.String(), ".-_")
+}
+
+func clip(s string, max int) string {
+	if len(s) <= max {
+		return s
+	}
+	if max <= 0 {
+		return ""
+	}
+	for max > 0 && !utf8.RuneStart(s[max]) {
+		max--
+	}
+	return strings.TrimRight(s[:max], ".-_")
+}
+
+// ParseName finds the mark in a remote name. It tolerates what vendors do to names: another
+// or no extension, upper case, and a counter before the extension ("name(1).md").
+// Copy says that there was such a counter.
+func ParseName(name string) (m Mark, copied bool, ok bool) {
+	for end := len(name); ; {
+		i := strings.LastIndex(name[:end], "."+markPrefix)
+		if i < 0 {
+			return Mark{}, false, false
+		}
+		if m, copied, ok = parseMark(name[i+1:]); ok {
+			return m, copied, true
+		}
+		end = i
+	}
+}
+
+const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+
+func parseMark(s string) (m Mark, copied, ok bool) {
+	s = strings.ToLower(s)
+	const head = len(markPrefix) + scopeDigits + keyDigits
+	if len(s) < head+1+hashDigits || s[head] != '-' {
+		return m, false, false
+	}
+	m.Scope = Scope(s[len(markPrefix) : len(markPrefix)+scopeDigits])
+	for i := len(markPrefix); i < head; i++ {
+		v := strings.IndexByte(alphabet, s[i])
+		if v < 0 {
+			return m, false, false
+		}
+		if i >= len(markPrefix)+scopeDigits {
+			m.Key = m.Key<<5 | KeyHash(v)
+		}
+	}
+	s = s[head+1:]
+	if s[0] == 'p' {
+		num, rest, found := strings.Cut(s[1:], "-")
+		n, err := strconv.Atoi(num)
+		if !found || err != nil || n < 1 || n > maxParts || num != pad(n) || len(rest) < hashDigits {
+			return m, false, false
+		}
+		m.Part, s = n, rest
+	}
+	if _, err := hex.Decode(m.Hash[:], []byte(s[:hashDigits])); err != nil {
+		return m, false, false
+	}
+	s = strings.TrimLeft(s[hashDigits:], " _-")
+	if s == "" || s[0] == '.' {
+		return m, false, true
+	}
+	if s[0] == '(' {
+		num, rest, found := strings.Cut(s[1:], ")")
+		if _, err := strconv.Atoi(num); found && err == nil && (rest == "" || rest[0] == '.') {
+			return m, true, true
+		}
+	}
+	return m, false, false
+}

@@ -1,0 +1,35 @@
+// Package secret holds strings that never print. Whatever formats, logs or encodes a
+// secret.String gets a placeholder; only Reveal gives the value, and only the HTTP client calls it.
+package secret
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+const placeholder = "[redacted]"
+
+// String is an API key or a token.
+type String struct{ value string }
+
+// New wraps a value.
+func New(value string) String { return String{value} }
+
+// Reveal gives the value. Never log, wrap or store the result.
+func (s String) Reveal() string { return s.value }
+
+// IsZero tells an absent secret.
+func (s String) IsZero() bool { return s.value == "" }
+
+// String is a placeholder.
+func (s String) String() string { return placeholder }
+
+// Format is a placeholder for every verb, also those that would print the fields.
+func (s String) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, placeholder) }
+
+// LogValue is a placeholder.
+func (s String) LogValue() slog.Value { return slog.StringValue(placeholder) }
+
+// MarshalText is a placeholder, for JSON, YAML and every other encoder.
+func (s String) MarshalText() ([]byte, error) { return []byte(placeholder), nil }

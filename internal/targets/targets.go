@@ -1,0 +1,212 @@
+// Package targets says what a knowledge store at a vendor is. The core interface is small; what only some vendors can
+// do is a further interface that the engine finds by type assertion, and what a vendor cannot do its package does not
+// implement. Each vendor is a package below this one and passes the suite in targettest.
+package targets
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/secret"
+)
+
+// RemoteID is the vendor's id of one remote document. It is opaque and never empty.
+type RemoteID string
+
+// Target is one knowledge store. Its methods may be called concurrently. They retry what may be retried
+// and translate every failure to the classes of package fault: ErrDenied and ErrSetup stop the target for this pass.
+//
+// Every method but Close obeys the context between requests: once it is cancelled no new request starts, while a request
+// in flight is allowed to finish within a few seconds, so that its outcome is known.
+type Target interface {
+	// Limits are the fixed facts; no request is made.
+	Limits() Limits
+	// Connect finds the store. Without create it changes nothing, and a store that is not there yet gives a Store with an
+	// empty ID. With create it makes what is missing. It comes before every other call of a pass and may be repeated.
+	Connect(ctx context.Context, create bool) (Store, error)
+	// List gives every document in the store, ours or not, in any order; a document may come twice. A nil error is the only proof that
+	// the listing is complete. A store that does not exist lists as empty.
+	List(ctx context.Context, fn func(Remote) error) error
+	// Upload creates one remote document for each rendition. The results are in the order of
+	// the batch. A rendition whose answer was lost is looked for in the store before it is sent
+	// again, so one call leaves at most one copy; fault.ErrUnknown in a result says that even this look failed. One
+	// rendition at fault never fails the others. The error of the call is for what stops the target.
+	Upload(ctx context.Context, batch []Rendition) ([]Result, error)
+	// Delete removes remote documents; one that is gone already is a success. Results are in the order of ids.
+	Delete(ctx context.Context, ids []RemoteID) ([]Result, error)
+	// Close releases connections.
+	Close() error
+}
+
+// Limits are a vendor's fixed facts, as far as the engine and the converters need them.
+type Limits struct {
+	BatchFiles  int   // renditions in one Upload
+	BatchBytes  int64 // their sizes together
+	MaxBytes    int64 // one rendition
+	NameBytes   int   // one remote name
+	Concurrency int   // calls of Upload or Delete at the same time that make sense
+	// RequestsPerBatch and Rate (requests a second, 0: none) let a plan tell how long it takes.
+	RequestsPerBatch int
+	Rate             float64
+	SettleTimeout    time.Duration // how long a document may settle without any progress
+	Accepts          kb.Accepts
+}
+
+// Store is where the documents go.
+type Store struct {
+	ID      string // the vendor's id of the store; "" when it does not exist yet
+	Name    string // for people, for example the name of the dataset
+	Created bool   // made by this call
+}
+
+// Status is where a remote document is on its way to being searchable.
+type Status uint8
+
+// The statuses. Words that nobody knows count as StatusWorking.
+const (
+	StatusUnknown   Status = iota // the answer says nothing about it
+	StatusWaiting                 // stored; indexing was not started
+	StatusWorking                 // being parsed, trained or indexed
+	StatusDone                    // searchable
+	StatusFailed                  // the vendor gave up on it
+	StatusCancelled               // stopped; may be started again
+)
+
+// String is the word for people.
+func (s Status) String() string {
+	return [...]string{"unknown", "waiting", "working", "searchable", "failed", "cancelled"}[s]
+}
+
+// Remote is one document in the store.
+type Remote struct {
+	ID       RemoteID
+	Name     string
+	Size     int64 // bytes; -1 when the vendor does not tell
+	Status   Status
+	Word     string // the vendor's own word for the status
+	Detail   string // the vendor's reason for a failure, one line
+	Progress string // anything that changes while work goes on; "" when there is nothing
+}
+
+// Rendition is one part of a document in the form that the target takes.
+type Rendition struct {
+	Document  kb.Key
+	Name      string // the remote name, unique to this document, part and version
+	Size      int64  // bytes, exact
+	Digest    kb.Digest
+	MediaType string
+	// Open starts reading the bytes; it may be called again. Reading fails with fault.ErrChanged instead of
+	// ending when the bytes are not those of Digest.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Result is the outcome for one rendition or id.
+type Result struct {
+	ID     RemoteID // the new id of an upload
+	Name   string   // the name that the vendor gave, when it differs from the one sent
+	Status Status
+	Err    error
+}
+
+// Settler is a target whose documents are not searchable right after the upload.
+type Settler interface {
+	// Start asks the vendor to parse or index the documents; one that is at it already is a success.
+	Start(ctx context.Context, ids []RemoteID) ([]Result, error)
+	// Restart stops a document that makes no progress and starts it again.
+	Restart(ctx context.Context, id RemoteID) error
+	// Statuses gives the present state of the documents. What the store does not list any more is not given; a nil error is
+	// the only proof that the look was complete.
+	Statuses(ctx context.Context, ids map[RemoteID]string, fn func(Remote)) error // id → remote name
+}
+
+// Renamer is a target that can give a document another name in place.
+type Renamer interface {
+	// Rename returns the state of the document afterwards; some vendors start parsing anew.
+	// The extension of the name must stay the same.
+	Rename(ctx context.Context, id RemoteID, name string) (Remote, error)
+}
+
+// Downloader is a target that gives back what it stores.
+type Downloader interface {
+	Download(ctx context.Context, id RemoteID) (io.ReadCloser, error)
+}
+
+// Linker is a target whose agents are connected to the store as a whole.
+type Linker interface {
+	// Link makes the agents use the store: Want are the agents of the configuration, Ours those that an earlier
+	// Link connected. Only agents in Ours are ever disconnected. One agent at fault does not stop the others.
+	Link(ctx context.Context, r LinkRequest) (LinkResult, error)
+}
+
+// LinkRequest says which agents should use the store.
+type LinkRequest struct {
+	Want, Ours []string
+	Searchable bool // the store holds at least one searchable document
+	DryRun     bool // read only; the result is what would happen
+}
+
+// LinkResult is what Link did.
+type LinkResult struct {
+	Assigned, Unassigned []string // agents connected and disconnected now
+	Ours                 []string // what to pass next time
+	Waiting              bool     // postponed until a document is searchable
+	Problems             []error  // one for each agent at fault
+}
+
+// Finisher is a target with work to do once after a pass that changed something and settled.
+type Finisher interface {
+	// Finish is called after agents were linked; it returns without waiting for long.
+	Finish(ctx context.Context) error
+}
+
+// Metered is a target that counts its traffic.
+type Metered interface {
+	// Traffic is the number of requests and of body bytes sent since Open.
+	Traffic() (requests, bytesSent int64)
+}
+
+// Config is the configuration of one target; its fields carry the tags that internal/config reads.
+type Config interface {
+	// Validate reports every problem with the values, without touching the network.
+	Validate() []fault.Invalid
+	// Open makes the client; no request is made.
+	Open(o Options) (Target, error)
+}
+
+// Common are the settings that every target has.
+type Common struct {
+	APIKey        secret.String     `yaml:"api_key" doc:"The vendor's API key; usually \"${VENDOR_API_KEY}\"."`
+	APIKeyFile    string            `yaml:"api_key_file" kind:"path" doc:"A file that holds the API key, in place of api_key; for systemd credentials \"${CREDENTIALS_DIRECTORY}/name\"."`
+	BaseURL       string            `yaml:"base_url" doc:"Where the API is."`
+	Rate          float64           `yaml:"rate" doc:"Requests a second, for all syncs of this account together."`
+	Concurrency   int               `yaml:"concurrency" doc:"Requests at the same time."`
+	SettleTimeout time.Duration     `yaml:"settle_timeout" doc:"How long a document may stay without progress while the vendor parses or trains it."`
+	MaxFileSize   int64             `yaml:"max_file_size" kind:"size" doc:"Larger documents are split when they are text and skipped otherwise."`
+	Timeout       time.Duration     `yaml:"timeout" doc:"Longest wait for one answer."`
+	Routes        map[string]string `yaml:"routes" doc:"Overrides of paths or verbs that the vendor does not document, as \"METHOD /path/{placeholder}\"."`
+}
+
+// Options is what every target is given.
+type Options struct {
+	Name      string // as in the configuration
+	UserAgent string
+	Logger    *slog.Logger
+}
+
+// Kind is one vendor, as listed in targets/all.
+type Kind struct {
+	Name      string        // the `type` in the configuration
+	Summary   string        // one line for people
+	NewConfig func() Config // a pointer to a config with its defaults
+	// AgentMatch: documents can be handed to agents one by one, so `match` on an agent makes sense.
+	AgentMatch bool
+	// Facts are lines for `kbsyncd providers`: what the vendor can do and how.
+	Facts []Fact
+}
+
+// Fact is one line of the table of what vendors can do.
+type Fact struct{ Name, Value string }
