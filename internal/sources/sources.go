@@ -65,7 +65,7 @@ type Explainer interface {
 // Config is the configuration of one source; its fields carry the tags that internal/config reads.
 type Config interface {
 	// Validate reports every problem with the values, without touching disk or network.
-	// 	Validate() []fault.Invalid
+	Validate() []fault.Invalid
 	// Open makes the source. It does not fail because documents are missing: that is for Scan to say.
 	Open(o Options) (Source, error)
 }
