@@ -1,0 +1,239 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"kbsyncd/internal/kb"
+)
+
+// Flow is one sync at one target: the unit that has records of its own.
+type Flow struct{ Sync, Target string }
+
+func (f Flow) name() []byte { return []byte(f.Sync + "\x00" + f.Target) }
+
+var (
+	bucketRecords = []byte("records")
+	bucketHeld    = []byte("held")
+	keyFacts      = []byte("facts")
+	keyRun        = []byte("run")
+)
+
+// Facts are what is remembered of a flow besides its records.
+type Facts struct {
+	Dirty      bool       `json:"dirty,omitempty"`      // a pass began to change the store and its outcomes are not all known
+	Store      string     `json:"store,omitempty"`      // id of the store that the records speak of
+	StoreName  string     `json:"store_name,omitempty"` // the same for people
+	Reconciled time.Time  `json:"reconciled,omitzero"`  // when the records were last compared with the listing
+	Render     string     `json:"render,omitempty"`     // digest of the settings that shape renditions
+	Link       string     `json:"link,omitempty"`       // digest of the agents as last linked; "" means link again
+	Linked     []string   `json:"linked,omitempty"`     // agents that we connected
+	Finish     bool       `json:"finish,omitempty"`     // a change settled and the work after it is still to do
+	Deleted    []Deletion `json:"deleted,omitempty"`    // of the last 24 hours, for the guard
+	Approved   bool       `json:"approved,omitempty"`   // someone let the held deletions go ahead
+}
+
+// Deletion counts documents deleted at one time.
+type Deletion struct {
+	At time.Time `json:"at"`
+	N  int       `json:"n"`
+}
+
+// Facts reads the facts of a flow; ok is false when the flow was never recorded.
+func (db *DB) Facts(f Flow) (facts Facts, ok bool, err error) {
+	err = db.flow(f, func(b *bbolt.Bucket) error {
+		v := b.Get(keyFacts)
+		if v == nil {
+			return nil
+		}
+		ok = true
+		if err := json.Unmarshal(v, &facts); err != nil {
+			return fmt.Errorf("%w: facts of %s: %w", ErrDamaged, f.Sync, err)
+		}
+		return nil
+	})
+	return facts, ok, err
+}
+
+// flow runs fn on the flow's bucket, when there is one.
+func (db *DB) flow(f Flow, fn func(*bbolt.Bucket) error) error {
+	return db.view(func(tx *bbolt.Tx) error {
+		flows := tx.Bucket(bucketFlows)
+		if flows == nil {
+			return nil
+		}
+		if b := flows.Bucket(f.name()); b != nil {
+			return fn(b)
+		}
+		return nil
+	})
+}
+
+// Flows lists the flows that have been recorded.
+func (db *DB) Flows() ([]Flow, error) {
+	var out []Flow
+	err := db.view(func(tx *bbolt.Tx) error {
+		flows := tx.Bucket(bucketFlows)
+		if flows == nil {
+			return nil
+		}
+		return flows.ForEachBucket(func(k []byte) error {
+			s, t, _ := bytes.Cut(k, []byte{0})
+			out = append(out, Flow{string(s), string(t)})
+			return nil
+		})
+	})
+	return out, err
+}
+
+// LastRun is the report entry of the flow's last pass that had something to say, as JSON; nil when there is none.
+func (db *DB) LastRun(f Flow) (run []byte, err error) {
+	err = db.flow(f, func(b *bbolt.Bucket) error {
+		run = bytes.Clone(b.Get(keyRun))
+		return nil
+	})
+	return run, err
+}
+
+// Held gives the keys whose deletion the guard holds.
+func (db *DB) Held(f Flow) (held []kb.Key, err error) {
+	err = db.flow(f, func(b *bbolt.Bucket) error {
+		h := b.Bucket(bucketHeld)
+		if h == nil {
+			return nil
+		}
+		return h.ForEach(func(k, _ []byte) error {
+			held = append(held, kb.Key(k))
+			return nil
+		})
+	})
+	return held, err
+}
+
+// Record reads one record.
+func (db *DB) Record(f Flow, k kb.Key) (r Record, ok bool, err error) {
+	err = db.flow(f, func(b *bbolt.Bucket) error {
+		recs := b.Bucket(bucketRecords)
+		if recs == nil {
+			return nil
+		}
+		v := recs.Get([]byte(k))
+		if v == nil {
+			return nil
+		}
+		ok = true
+		r, err = decode(v, k)
+		return err
+	})
+	return r, ok, err
+}
+
+func decode(v []byte, k kb.Key) (Record, error) {
+	r, err := DecodeRecord(v)
+	if err != nil {
+		return r, fmt.Errorf("%w: record of %s: %w", ErrDamaged, kb.Printable(string(k)), err)
+	}
+	return r, nil
+}
+
+// Writer changes one flow inside one durable commit.
+type Writer struct {
+	b       *bbolt.Bucket
+	scratch []byte
+}
+
+// Update runs fn and commits what it wrote, durably and at once: all of it or nothing. fn must not keep the
+// Writer.
+func (db *DB) Update(f Flow, fn func(*Writer) error) error {
+	return db.update(func(tx *bbolt.Tx) error {
+		flows, err := tx.CreateBucketIfNotExists(bucketFlows)
+		if err != nil {
+			return err
+		}
+		b, err := flows.CreateBucketIfNotExists(f.name())
+		if err != nil {
+			return err
+		}
+		return fn(&Writer{b: b})
+	})
+}
+
+// Put stores a record.
+func (w *Writer) Put(k kb.Key, r Record) error {
+	recs, err := w.b.CreateBucketIfNotExists(bucketRecords)
+	if err != nil {
+		return err
+	}
+	// Documents come in the order of their keys, so pages fill from the left.
+	recs.FillPercent = 0.9
+	w.scratch = AppendRecord(w.scratch[:0], r)
+	return recs.Put([]byte(k), bytes.Clone(w.scratch))
+}
+
+// Delete forgets a record.
+func (w *Writer) Delete(k kb.Key) error {
+	if recs := w.b.Bucket(bucketRecords); recs != nil {
+		return recs.Delete([]byte(k))
+	}
+	return nil
+}
+
+// SetFacts stores the facts.
+func (w *Writer) SetFacts(f Facts) error {
+	v, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return w.b.Put(keyFacts, v)
+}
+
+// SetRun stores the report entry of a pass.
+func (w *Writer) SetRun(run []byte) error { return w.b.Put(keyRun, run) }
+
+// SetHeld replaces the held keys.
+func (w *Writer) SetHeld(keys []kb.Key) error {
+	if w.b.Bucket(bucketHeld) != nil {
+		if err := w.b.DeleteBucket(bucketHeld); err != nil {
+			return err
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	h, err := w.b.CreateBucket(bucketHeld)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := h.Put([]byte(k), []byte{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SourceIdentity is where a source was at its last complete scan; "" when unknown.
+func (db *DB) SourceIdentity(source string) (id string, err error) {
+	err = db.view(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(bucketSources); b != nil {
+			id = string(b.Get([]byte(source)))
+		}
+		return nil
+	})
+	return id, err
+}
+
+// SetSourceIdentity remembers where a source is.
+func (db *DB) SetSourceIdentity(source, id string) error {
+	return db.update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(bucketSources)
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte(source), []byte(id))
+	})
+}

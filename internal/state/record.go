@@ -1,0 +1,213 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash/crc32"
+
+	"kbsyncd/internal/kb"
+)
+
+// Record is what is known of one document at one target.
+type Record struct {
+	Fingerprint kb.Fingerprint
+	Content     kb.Digest
+	Convert     uint8  // version of the converters that made the parts
+	Doubtful    bool   // the fingerprint could hide a change: read the document again
+	Settled     bool   // the vendor said that every part is searchable
+	Whole       bool   // one part that is the whole document; else the parts are numbered from 1
+	Skipped     string // why no target takes this version; then there is nothing below
+	Parts       []Part
+	Retire      []string // remote ids of older versions, to be deleted once the parts are searchable
+}
+
+// Part is one remote document.
+type Part struct {
+	ID   string
+	Hash kb.PartHash
+	Ext  string // extension of the remote name, with its dot
+}
+
+// A record's value:
+//
+//	0     format (high nibble) and flags (low nibble)
+//	1     converter version
+//	2     length of the fingerprint, then the fingerprint
+//	      skipped: the reason
+//	      else: 32 bytes of content digest, number of parts ·2 + whole, parts (5 bytes hash, ext, id), number of
+//	      ids to retire, ids
+//	-4    CRC-32C of all before
+const (
+	format       = 1 << 4
+	flagSettled  = 1
+	flagDoubtful = 2
+	flagSkipped  = 4
+	flagRetiring = 8
+	crcLen       = 4
+)
+
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	errRecord  = errors.New("unreadable record")
+)
+
+// Same tells, without decoding, that a stored value describes this very version, that nothing about it is
+// left to do, and that today's converters made it.
+func Same(value []byte, fp kb.Fingerprint, convert uint8) bool {
+	n := len(fp)
+	return len(value) > 3+n && value[0] == format|flagSettled && value[1] == convert &&
+		int(value[2]) == n && string(value[3:3+n]) == string(fp)
+}
+
+// Settled tells, without decoding, whether a stored value is of a document that is searchable, whatever its version.
+func Settled(value []byte) bool { return len(value) > 0 && value[0]&flagSettled != 0 }
+
+// AppendRecord encodes a record.
+func AppendRecord(b []byte, r Record) []byte {
+	start := len(b)
+	flags := byte(format)
+	if r.Settled {
+		flags |= flagSettled
+	}
+	if r.Doubtful {
+		flags |= flagDoubtful
+	}
+	if r.Skipped != "" {
+		flags |= flagSkipped
+	}
+	if len(r.Retire) > 0 {
+		flags |= flagRetiring
+	}
+	b = append(b, flags, r.Convert, byte(len(r.Fingerprint)))
+	b = append(b, r.Fingerprint...)
+	if r.Skipped != "" {
+		b = append(b, r.Skipped...)
+	} else {
+		b = append(b, r.Content[:]...)
+		n := uint64(len(r.Parts)) << 1
+		if r.Whole {
+			n |= 1
+		}
+		b = binary.AppendUvarint(b, n)
+		for _, p := range r.Parts {
+			b = append(b, p.Hash[:]...)
+			b = append(b, byte(len(p.Ext)))
+			b = append(b, p.Ext...)
+			b = appendID(b, p.ID)
+		}
+		b = binary.AppendUvarint(b, uint64(len(r.Retire)))
+		for _, id := range r.Retire {
+			b = appendID(b, id)
+		}
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+}
+
+// packed marks an id of lower-case hexadecimal, stored in half the bytes.
+const packed = 0xff
+
+func appendID(b []byte, id string) []byte {
+	if len(id)%2 == 0 && len(id) > 0 && len(id) < 256 {
+		var raw [128]byte
+		if n, err := hex.Decode(raw[:], []byte(id)); err == nil && hex.EncodeToString(raw[:n]) == id {
+			b = append(b, packed, byte(n))
+			return append(b, raw[:n]...)
+		}
+	}
+	b = binary.AppendUvarint(append(b, 0), uint64(len(id)))
+	return append(b, id...)
+}
+
+// DecodeRecord reads a stored value; it copies what it keeps. The error is ErrDamaged's cause.
+func DecodeRecord(v []byte) (Record, error) {
+	var r Record
+	if len(v) < 3+crcLen || v[0]&0xf0 != format {
+		return r, errRecord
+	}
+	body := v[:len(v)-crcLen]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(v[len(body):]) {
+		return r, errRecord
+	}
+	d := decoder{b: body[3:]}
+	r.Settled, r.Doubtful, r.Convert = v[0]&flagSettled != 0, v[0]&flagDoubtful != 0, v[1]
+	r.Fingerprint = kb.Fingerprint(d.take(int(v[2])))
+	if v[0]&flagSkipped != 0 {
+		r.Skipped = string(d.b)
+		return r, d.result()
+	}
+	copy(r.Content[:], d.take(len(r.Content)))
+	n := d.uvarint()
+	r.Whole = n&1 != 0
+	for n >>= 1; n > 0 && !d.bad; n-- {
+		var p Part
+		copy(p.Hash[:], d.take(len(p.Hash)))
+		p.Ext = string(d.take(int(d.byte())))
+		p.ID = d.id()
+		r.Parts = append(r.Parts, p)
+	}
+	for n = d.uvarint(); n > 0 && !d.bad; n-- {
+		r.Retire = append(r.Retire, d.id())
+	}
+	if len(d.b) > 0 {
+		d.bad = true
+	}
+	return r, d.result()
+}
+
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) result() error {
+	if d.bad {
+		return errRecord
+	}
+	return nil
+}
+
+func (d *decoder) take(n int) []byte {
+	if n < 0 || n > len(d.b) {
+		d.bad = true
+		return nil
+	}
+	out := d.b[:n]
+	d.b = d.b[n:]
+	return out
+}
+
+func (d *decoder) byte() byte {
+	if b := d.take(1); len(b) == 1 {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.bad = true
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) id() string {
+	if d.byte() == packed {
+		return hex.EncodeToString(d.take(int(d.byte())))
+	}
+	n := d.uvarint()
+	if n > uint64(len(d.b)) {
+		d.bad = true
+		return ""
+	}
+	return string(d.take(int(n)))
+}
+
+// Equal tells whether two records say the same.
+func (r Record) Equal(o Record) bool {
+	return bytes.Equal(AppendRecord(nil, r), AppendRecord(nil, o))
+}

@@ -1,0 +1,148 @@
+package sync
+
+import (
+	"kbsyncd/internal/convert"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/state"
+	"kbsyncd/internal/targets"
+)
+
+// remotePart is one remote document of ours, as the records or the listing tell it.
+type remotePart struct {
+	id     targets.RemoteID
+	part   int
+	hash   kb.PartHash
+	known  bool // false: an older version of which only the id is remembered
+	status targets.Status
+	size   int64 // -1 unknown
+	ext    string
+	copied bool
+}
+
+// part is one part that a document should have at the target.
+type part struct {
+	convert.Part
+	hash   kb.PartHash
+	id     targets.RemoteID // "" while it is missing
+	status targets.Status
+}
+
+// signature stands for the content of a document at a target: how many parts, and the beginning of the
+// first one's digest.
+type signature struct {
+	hash  kb.PartHash
+	parts int32
+}
+
+// verdict is what the planner says about one document. It is a pure function of what should be there and what is.
+type verdict struct {
+	parts   []part             // with ids where they exist
+	retire  []targets.RemoteID // what must go once all parts are searchable
+	missing int                // parts to be sent
+	unready int                // parts that exist and are not searchable
+	existed bool               // something of this document was there
+}
+
+// decide matches the parts that should be there with those that are.
+func decide(want []part, have []remotePart) verdict {
+	v := verdict{parts: want, existed: len(have) > 0}
+	used := make([]bool, len(have))
+	for i := range v.parts {
+		w := &v.parts[i]
+		best := -1
+		for j, h := range have {
+			if used[j] || !h.known || h.part != w.Index || h.hash != w.hash {
+				continue
+			}
+			if best < 0 || better(h, have[best]) {
+				best = j
+			}
+		}
+		if best < 0 {
+			v.missing++
+			continue
+		}
+		used[best] = true
+		w.id, w.status = have[best].id, have[best].status
+		if w.status != targets.StatusDone {
+			v.unready++
+		}
+	}
+	for j, h := range have {
+		if !used[j] {
+			v.retire = append(v.retire, h.id)
+		}
+	}
+	return v
+}
+
+// better prefers the searchable one of two equal copies, then the one with an unspoilt name.
+func better(a, b remotePart) bool {
+	if (a.status == targets.StatusDone) != (b.status == targets.StatusDone) {
+		return a.status == targets.StatusDone
+	}
+	return !a.copied && b.copied
+}
+
+// wanted turns a rendition into the parts to have.
+func wanted(r convert.Rendition) []part {
+	out := make([]part, len(r.Parts))
+	for i, p := range r.Parts {
+		out[i] = part{Part: p, hash: p.Digest.Short()}
+	}
+	return out
+}
+
+// recorded turns a record into the parts to have, for a version that needs no reading. They lack what sending needs.
+func recorded(r state.Record) []part {
+	out := make([]part, len(r.Parts))
+	for i, p := range r.Parts {
+		out[i] = part{Part: convert.Part{Index: i + 1, Ext: p.Ext}, hash: p.Hash}
+		if r.Whole {
+			out[i].Index = 0
+		}
+	}
+	return out
+}
+
+// remembered turns a record into what is at the target, when the record is trusted.
+func remembered(r state.Record) []remotePart {
+	status := targets.StatusUnknown
+	if r.Settled {
+		status = targets.StatusDone
+	}
+	out := make([]remotePart, 0, len(r.Parts)+len(r.Retire))
+	for i, p := range r.Parts {
+		n := i + 1
+		if r.Whole {
+			n = 0
+		}
+		out = append(out, remotePart{id: targets.RemoteID(p.ID), part: n, hash: p.Hash, known: true, status: status, size: -1, ext: p.Ext})
+	}
+	for _, id := range r.Retire {
+		out = append(out, remotePart{id: targets.RemoteID(id), size: -1})
+	}
+	return out
+}
+
+// signed is the signature of what is at the target: the parts of the newest version. ok is false when they are not all there,
+// so that nothing can be concluded from them.
+func signed(have []remotePart) (s signature, ext string, ok bool) {
+	for _, h := range have {
+		if !h.known || h.copied {
+			return s, "", false
+		}
+		if h.part <= 1 {
+			if s.parts > 0 && ok {
+				return s, "", false // two versions
+			}
+			s.hash, ext, ok = h.hash, h.ext, true
+		}
+		s.parts++
+	}
+	return s, ext, ok
+}
+
+func signatureOf(parts []part) signature {
+	return signature{parts[0].hash, int32(len(parts))}
+}

@@ -1,0 +1,426 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"kbsyncd/internal/convert"
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/state"
+	"kbsyncd/internal/targets"
+)
+
+// wave is how many documents may be unsettled before sending pauses and the vendor is waited for. It bounds memory
+// and the time that an old version stays beside a new one.
+const wave = 20_000
+
+// holdBack is how many new documents wait for the end of the scan, in case they turn out to be renamed ones.
+const holdBack = 20_000
+
+// pass is one run over one flow. Its fields belong to the goroutine of run, but for those that scan owns until it is over.
+type pass struct {
+	*Engine
+	flow     Flow
+	opt      Options
+	progress *Progress
+	log      *slog.Logger
+	id       state.Flow
+	scope    kb.Scope
+	limits   targets.Limits
+	entry    *Entry
+
+	facts     state.Facts
+	before    state.Facts // as read
+	recorded  bool        // the flow was recorded before
+	index     *index      // nil: the records are trusted
+	rendering convert.Target
+	rerender  bool // settings that shape renditions changed
+	connected bool
+	requests  int64 // the target's traffic before this pass
+	bytes     int64
+
+	// Owned by scan until the channel of render is closed.
+	sources    map[string]*sourceTally
+	identities map[string]string
+	sourceErrs []error
+	skips      []docError
+	failures   []docError
+	unchanged  int
+	declined   int // documents that the target does not take
+	base       int // documents that the target holds, by the records
+
+	sender     *sender
+	freshJobs  []*job // held back until the scan is over
+	fresh      map[signature]int
+	settling   []*job
+	ready      []*job // settled, with older versions to retire
+	cleanups   []*job // searchable and complete, with leftovers
+	puts       []recordPut
+	changed    bool // something at the store changed and settled
+	unsure     bool // an outcome is unknown: the next pass lists
+	hopeless   bool // the target was stopped
+	sentAt     time.Time
+	searchable bool
+	same       int // documents in order, found by looking closer
+	refused    int // documents that reading showed the target does not take
+	heldKeys   []kb.Key
+	// What a dry run would do.
+	planFiles, planRetire, planRenames int
+}
+
+type docError struct {
+	key kb.Key
+	err error
+}
+
+type recordPut struct {
+	key kb.Key
+	rec state.Record
+}
+
+// job is one document on its way.
+type job struct {
+	doc     kb.Document
+	rec     state.Record // what is written once it is sent
+	parts   []part
+	retire  []targets.RemoteID
+	drop    kb.Key // the record of the document's earlier name
+	action  string // "" when nothing is sent
+	from    kb.Key
+	open    int // parts without an answer, then parts that are not searchable
+	err     error
+	started bool
+}
+
+func (j *job) bytes() (n int64) {
+	for _, p := range j.parts {
+		n += p.Size
+	}
+	return n
+}
+
+func (p *pass) sortedSources() []Source {
+	s := slices.Clone(p.flow.Sources)
+	sort.Slice(s, func(i, k int) bool { return s[i].Name+"/" < s[k].Name+"/" })
+	return s
+}
+
+// run is the whole pass. An error is what stopped it; documents at fault are in the entry.
+func (p *pass) run(ctx context.Context) (err error) {
+	if m, ok := p.flow.To.(targets.Metered); ok {
+		p.requests, p.bytes = m.Traffic()
+	}
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	p.progress.stage(StageScanning)
+	scanErr := p.consume(ctx)
+	p.progress.ScanDone.Store(true)
+	p.collect()
+	if scanErr != nil && ctx.Err() == nil {
+		// A damaged state or a stopped target; whatever was sent is recorded.
+		return errors.Join(scanErr, p.conclude(ctx, scanErr))
+	}
+	if ctx.Err() == nil {
+		err = p.settleUp(ctx)
+	}
+	if err == nil && ctx.Err() == nil {
+		err = p.after(ctx)
+	}
+	return errors.Join(err, p.conclude(ctx, err))
+}
+
+// open reads the facts and decides whether the records are trusted; when not, it lists the store.
+func (p *pass) open(ctx context.Context) (err error) {
+	p.identities = map[string]string{}
+	p.rendering = convert.Target{Accepts: p.limits.Accepts, MaxBytes: p.limits.MaxBytes}
+	if p.facts, p.recorded, err = p.DB.Facts(p.id); err != nil {
+		return err
+	}
+	p.before = p.facts
+	render := p.renderDigest()
+	p.rerender = p.facts.Render != "" && p.facts.Render != render
+	p.facts.Render = render
+	if !p.mustList() {
+		return nil
+	}
+	p.progress.stage(StageListing)
+	p.entry.Listed = true
+	return p.list(ctx)
+}
+
+func (p *pass) mustList() bool {
+	age := time.Since(p.facts.Reconciled)
+	switch {
+	case p.opt.Reconcile, !p.recorded, p.facts.Dirty, p.facts.Store == "":
+		return true
+	case p.flow.Reconcile > 0 && (age > p.flow.Reconcile || age < -time.Minute):
+		// A negative age: the clock went back, and the interval means nothing any more.
+		return true
+	}
+	return false
+}
+
+// renderDigest names the settings that shape renditions.
+func (p *pass) renderDigest() string {
+	exts := make([]string, 0, len(p.limits.Accepts.Native))
+	for e := range p.limits.Accepts.Native {
+		exts = append(exts, e)
+	}
+	sort.Strings(exts)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %s %s", p.limits.MaxBytes, exts, p.limits.Accepts.Text, p.limits.Accepts.Markdown))
+	return hex.EncodeToString(sum[:8])
+}
+
+// list reads the whole store and keeps what carries our mark.
+func (p *pass) list(ctx context.Context) error {
+	store, err := p.flow.To.Connect(ctx, false)
+	if err != nil {
+		return err
+	}
+	p.index = &index{}
+	p.entry.Store = store.Name
+	p.entry.StoreMissing = store.ID == ""
+	if store.ID == "" {
+		return nil
+	}
+	p.facts.Store, p.facts.StoreName = store.ID, store.Name
+	unusable := 0
+	err = p.flow.To.List(ctx, func(r targets.Remote) error {
+		p.progress.Listed.Add(1)
+		m, copied, ok := kb.ParseName(r.Name)
+		if ok && m.Scope == p.scope && !p.index.add(r, m, copied) {
+			unusable++
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cannot list %q: %w", store.Name, err)
+	}
+	if unusable > 0 {
+		return fmt.Errorf("the listing of %q gives %d documents of ours without a usable id; nothing was changed", store.Name, unusable)
+	}
+	p.index.seal()
+	return nil
+}
+
+// connect finds the store before the first change and marks the flow dirty.
+func (p *pass) connect(ctx context.Context) error {
+	if p.connected {
+		return nil
+	}
+	store, err := p.flow.To.Connect(ctx, true)
+	if err != nil {
+		return err
+	}
+	if store.ID == "" {
+		return fmt.Errorf("the vendor named no id for the store")
+	}
+	if p.facts.Store != "" && p.facts.Store != store.ID {
+		if p.index == nil {
+			return errRestart
+		}
+		return fault.New(fault.ErrSetup, "the store %q became another one during the pass", store.Name)
+	}
+	p.entry.Store = store.Name
+	p.facts.Store, p.facts.StoreName, p.facts.Dirty = store.ID, store.Name, true
+	if err := p.writeFacts(); err != nil {
+		return err
+	}
+	p.connected = true
+	return nil
+}
+
+func (p *pass) writeFacts() error {
+	return p.DB.Update(p.id, func(w *state.Writer) error { return w.SetFacts(p.facts) })
+}
+
+// consume takes documents as they are found and starts sending them.
+func (p *pass) consume(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ch, wait := p.render(ctx)
+	var err error
+	for r := range ch {
+		if err != nil {
+			continue // drain
+		}
+		if err = p.plan(ctx, r); err != nil {
+			cancel()
+		}
+	}
+	werr := wait()
+	if err != nil {
+		_ = p.sender.wait(ctx)
+		return err
+	}
+	return werr
+}
+
+// plan decides about one document.
+func (p *pass) plan(ctx context.Context, r rendered) error {
+	if r.err != nil {
+		p.unreadable(ctx, r)
+		return nil
+	}
+	j := &job{doc: r.doc}
+	if r.parts != nil { // known from the record
+		j.rec = *r.rec
+		j.parts = r.parts
+	} else {
+		j.rec = state.Record{
+			Fingerprint: r.doc.Fingerprint, Content: r.rendition.Digest, Convert: convert.Version, Doubtful: r.rendition.Doubtful,
+			Whole: len(r.rendition.Parts) == 1 && r.rendition.Parts[0].Index == 0,
+		}
+		j.parts = wanted(r.rendition)
+	}
+	v := decide(j.parts, r.have)
+	j.retire = v.retire
+	switch {
+	case v.missing == 0:
+		return p.present(ctx, j, v, r.rec)
+	case v.existed || r.rec != nil && r.rec.Skipped == "":
+		j.action = ActionReplace
+		return p.send(ctx, j)
+	}
+	j.action = ActionUpload
+	p.fresh[signatureOf(j.parts)]++
+	if p.mayBeRenamed() && len(p.freshJobs) < holdBack {
+		p.freshJobs = append(p.freshJobs, j)
+		return nil
+	}
+	return p.send(ctx, j)
+}
+
+// mayBeRenamed tells whether anything could have lost its name: without records and listing nothing can.
+func (p *pass) mayBeRenamed() bool {
+	return p.index != nil && len(p.index.entries) > 0 || p.index == nil
+}
+
+// present handles a document whose parts are all at the target.
+func (p *pass) present(ctx context.Context, j *job, v verdict, old *state.Record) error {
+	if old == nil {
+		p.entry.Adopted++
+		p.note(j, ActionAdopt)
+	} else {
+		p.same++
+	}
+	switch {
+	case v.unready > 0:
+		p.settling = append(p.settling, j)
+		if len(p.settling) >= wave && !p.opt.DryRun {
+			return p.settleUp(ctx)
+		}
+		return nil
+	case len(j.retire) > 0:
+		p.cleanups = append(p.cleanups, j)
+		return nil
+	}
+	p.searchable = true
+	rec := j.final(true)
+	if old == nil || !old.Equal(rec) {
+		p.puts = append(p.puts, recordPut{j.doc.Key, rec})
+		if len(p.puts) >= 1000 {
+			return p.flushPuts()
+		}
+	}
+	return nil
+}
+
+// final is the record of a document as it is now.
+func (j *job) final(settled bool) state.Record {
+	r := j.rec
+	r.Settled, r.Skipped, r.Parts, r.Retire = settled, "", nil, nil
+	for _, pt := range j.parts {
+		r.Parts = append(r.Parts, state.Part{ID: string(pt.id), Hash: pt.hash, Ext: pt.Ext})
+	}
+	for _, id := range j.retire {
+		r.Retire = append(r.Retire, string(id))
+	}
+	return r
+}
+
+func (p *pass) flushPuts() error {
+	puts := p.puts
+	p.puts = nil
+	if len(puts) == 0 || p.opt.DryRun {
+		return nil
+	}
+	slices.SortFunc(puts, func(a, b recordPut) int { return cmp.Compare(a.key, b.key) })
+	return p.DB.Update(p.id, func(w *state.Writer) error {
+		for _, r := range puts {
+			if err := w.Put(r.key, r.rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// unreadable sorts out a document that could not be rendered.
+func (p *pass) unreadable(ctx context.Context, r rendered) {
+	k := r.doc.Key
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(r.err, fault.ErrUnsupported):
+		p.entry.skip(k, oneLine(kept(r.err, len(r.have))))
+		p.refused++
+		if len(r.have) == 0 {
+			p.puts = append(p.puts, recordPut{k, state.Record{
+				Fingerprint: r.doc.Fingerprint, Convert: convert.Version, Skipped: strings.ToValidUTF8(r.err.Error(), "?"),
+			}})
+		}
+	case errors.Is(r.err, fault.ErrChanged):
+		p.entry.wait(k, "changed while it was read; the next pass takes it")
+	case errors.Is(r.err, fault.ErrNotFound):
+		p.entry.wait(k, "vanished while it was read; the next pass looks again")
+	default:
+		p.entry.failDocument(k, r.err)
+	}
+}
+
+// note lists a change in the report.
+func (p *pass) note(j *job, action string) {
+	if p.opt.KeepChanges {
+		p.entry.Changes = append(p.entry.Changes, Change{
+			Action: action, Document: kb.Printable(string(j.doc.Key)), Bytes: j.bytes(), Parts: len(j.parts),
+			From: kb.Printable(string(j.from)), Modified: j.doc.Modified,
+		})
+	}
+}
+
+// collect moves what the scan owned into the entry.
+func (p *pass) collect() {
+	for _, s := range p.skips {
+		p.entry.skip(s.key, oneLine(s.err))
+	}
+	for _, f := range p.failures {
+		p.entry.failDocument(f.key, f.err)
+	}
+	seen, failed := -p.declined-p.refused, 0
+	for _, t := range p.sources {
+		seen += t.seen
+		if t.failed {
+			failed++
+		}
+	}
+	for _, err := range p.sourceErrs {
+		p.entry.fail(err)
+	}
+	p.hopeless = p.hopeless || failed > 0 && failed == len(p.flow.Sources)
+	p.entry.Documents = seen
+	p.entry.Unchanged = p.unchanged + p.same
+	if p.index != nil {
+		p.base = p.index.keys
+	}
+}

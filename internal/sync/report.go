@@ -1,0 +1,204 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// The outcomes of a pass, from best to worst.
+const (
+	OutcomeOK         = "ok"
+	OutcomeHeld       = "held"
+	OutcomeIncomplete = "incomplete"
+	OutcomeError      = "error"
+)
+
+// Actions of a Change.
+const (
+	ActionUpload   = "upload"
+	ActionReplace  = "replace"
+	ActionRename   = "rename"
+	ActionDelete   = "delete"
+	ActionAdopt    = "adopt"
+	ActionAssign   = "assign"
+	ActionUnassign = "unassign"
+)
+
+// Entry is the report of one pass over one flow. Its JSON form is a contract.
+type Entry struct {
+	Sync       string    `json:"sync"`
+	Target     string    `json:"target"`
+	Outcome    string    `json:"outcome"`
+	Documents  int       `json:"documents"`
+	Uploaded   int       `json:"uploaded"`
+	Replaced   int       `json:"replaced"`
+	Renamed    int       `json:"renamed"`
+	Deleted    int       `json:"deleted"`
+	Adopted    int       `json:"adopted"`
+	Unchanged  int       `json:"unchanged"`
+	Assigned   int       `json:"assigned"`
+	Unassigned int       `json:"unassigned"`
+	Changes    []Change  `json:"changes"`
+	Skipped    []Skipped `json:"skipped"`
+	Pending    []Pending `json:"pending"`
+	Held       []Held    `json:"held"`
+	Orphans    int       `json:"orphans"`
+	Failed     []Failed  `json:"failed"`
+	Requests   int64     `json:"requests"`
+	BytesSent  int64     `json:"bytes_sent"`
+	Error      string    `json:"error"`
+
+	Kind         string        `json:"-"` // the vendor
+	Store        string        `json:"-"` // the store's name at the vendor
+	StoreMissing bool          `json:"-"` // a dry run found no store yet
+	Duration     time.Duration `json:"-"`
+	Settled      time.Duration `json:"-"` // how long the vendor took after the last request that sent something
+	Interrupted  bool          `json:"-"`
+	DryRun       bool          `json:"-"`
+	PlanBytes    int64         `json:"-"` // what a dry run would send
+	PlanCalls    int           `json:"-"` // requests that a dry run would make
+	PlanTime     time.Duration `json:"-"`
+	Listed       bool          `json:"-"` // the store was listed
+}
+
+// Change is one thing that was done, or would be.
+type Change struct {
+	Action   string    `json:"action"`
+	Document string    `json:"document"`
+	Bytes    int64     `json:"bytes"`
+	Parts    int       `json:"parts"`
+	From     string    `json:"from,omitempty"` // the earlier key of a renamed document
+	Modified time.Time `json:"-"`
+}
+
+// Skipped is a document that no target of the sync can take.
+type Skipped struct {
+	Document string `json:"document"`
+	Reason   string `json:"reason"`
+}
+
+// Pending is a document that is not searchable yet.
+type Pending struct {
+	Document string `json:"document"`
+	Status   string `json:"status"`
+}
+
+// Held is a document whose deletion waits for consent.
+type Held struct {
+	Document string `json:"document"`
+	Reason   string `json:"reason"`
+}
+
+// Failed is a document that did not get through.
+type Failed struct {
+	Document string `json:"document"`
+	Error    string `json:"error"`
+	Attempts int    `json:"attempts"`
+}
+
+func newEntry(f Flow, o Options) *Entry {
+	return &Entry{
+		Sync: f.Sync, Target: f.Target, Kind: f.Kind, DryRun: o.DryRun,
+		Changes: []Change{}, Skipped: []Skipped{}, Pending: []Pending{}, Held: []Held{}, Failed: []Failed{},
+	}
+}
+
+// Changed counts what the pass changed, or would.
+func (e *Entry) Changed() int {
+	return e.Uploaded + e.Replaced + e.Renamed + e.Deleted + e.Assigned + e.Unassigned
+}
+
+// ExitCode is what this entry alone would make the command exit with.
+func (e *Entry) ExitCode() int {
+	switch {
+	case e.Interrupted:
+		return 130
+	case e.Outcome == OutcomeError, e.Outcome == OutcomeIncomplete:
+		return 1
+	case e.Outcome == OutcomeHeld:
+		return 3
+	}
+	return 0
+}
+
+// fail adds an error of the pass as a whole.
+func (e *Entry) fail(err error) {
+	msg := oneLine(err)
+	if strings.Contains(e.Error, msg) {
+		return
+	}
+	if e.Error != "" {
+		e.Error += " | "
+	}
+	e.Error += msg
+}
+
+func (e *Entry) failDocument(k kb.Key, err error) {
+	attempts := 1
+	if a, ok := errors.AsType[interface {
+		error
+		Attempts() int
+	}](err); ok {
+		attempts = a.Attempts()
+	}
+	e.Failed = append(e.Failed, Failed{kb.Printable(string(k)), oneLine(err), attempts})
+}
+
+func (e *Entry) skip(k kb.Key, reason string) {
+	e.Skipped = append(e.Skipped, Skipped{kb.Printable(string(k)), reason})
+}
+
+func (e *Entry) wait(k kb.Key, status string) {
+	e.Pending = append(e.Pending, Pending{kb.Printable(string(k)), status})
+}
+
+// finish computes the outcome.
+func (e *Entry) finish(ctx context.Context, p *pass, err error) {
+	if ctx.Err() != nil {
+		e.Interrupted = true
+		err = nil
+		e.fail(fault.New(fault.ErrIncomplete, "interrupted; the next pass goes on"))
+	}
+	if err != nil {
+		e.fail(err)
+	}
+	if m, ok := p.flow.To.(targets.Metered); ok {
+		n, b := m.Traffic()
+		e.Requests, e.BytesSent = n-p.requests, b-p.bytes
+	}
+	switch {
+	case err != nil || p.hopeless:
+		e.Outcome = OutcomeError
+	case e.Error != "" || len(e.Failed) > 0 || len(e.Pending) > 0:
+		e.Outcome = OutcomeIncomplete
+	case len(e.Held) > 0:
+		e.Outcome = OutcomeHeld
+	default:
+		e.Outcome = OutcomeOK
+	}
+}
+
+// oneLine makes an error safe for a report: one line without control characters.
+func oneLine(err error) string {
+	return kb.Printable(strings.Join(strings.Fields(err.Error()), " "))
+}
+
+// summary is what the state keeps of an entry: the same, with long lists cut.
+func (e Entry) summary() ([]byte, error) {
+	const most = 1000
+	s := e
+	s.Changes = nil
+	s.Skipped = s.Skipped[:min(most, len(s.Skipped))]
+	s.Pending = s.Pending[:min(most, len(s.Pending))]
+	s.Held = s.Held[:min(most, len(s.Held))]
+	s.Failed = s.Failed[:min(most, len(s.Failed))]
+	s.Requests, s.BytesSent = 0, 0
+	return json.Marshal(&s)
+}

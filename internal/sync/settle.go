@@ -1,0 +1,351 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/state"
+	"kbsyncd/internal/targets"
+)
+
+const (
+	firstPoll   = 300 * time.Millisecond
+	slowestPoll = 15 * time.Second
+	// pollFailures is how many looks in a row may fail before the rest is left to the next pass.
+	pollFailures = 3
+)
+
+// settleUp sends what is batched, waits until it is searchable, and retires what it replaces.
+func (p *pass) settleUp(ctx context.Context) error {
+	if p.opt.DryRun {
+		for _, j := range p.settling {
+			p.entry.wait(j.doc.Key, "not searchable yet")
+		}
+		p.settling = nil
+		return nil
+	}
+	if err := p.sender.flush(ctx); err != nil {
+		return err
+	}
+	jobs := p.settling
+	p.settling = nil
+	if err := p.settle(ctx, jobs); err != nil {
+		return err
+	}
+	return p.retire(ctx)
+}
+
+// unsettled is one remote document that is not searchable yet.
+type unsettled struct {
+	job     *job
+	part    int
+	started bool // we asked for indexing in this pass
+	retried bool // a failure or a standstill was answered with another try
+	word    string
+	since   time.Time // of the last progress
+	seen    bool
+}
+
+// settle waits until the documents are searchable. Documents that fail or stand still are tried once more, then reported.
+func (p *pass) settle(ctx context.Context, jobs []*job) error {
+	settler, ok := p.flow.To.(targets.Settler)
+	if !ok {
+		return p.settled(jobs)
+	}
+	wait := map[targets.RemoteID]*unsettled{}
+	var done []*job
+	for _, j := range jobs {
+		j.open = 0
+		for i, pt := range j.parts {
+			if pt.status != targets.StatusDone {
+				wait[pt.id] = &unsettled{job: j, part: i, started: j.started, since: time.Now(), word: "sent"}
+				j.open++
+			}
+		}
+		if j.open == 0 {
+			done = append(done, j)
+		}
+	}
+	if err := p.settled(done); err != nil {
+		return err
+	}
+	if p.opt.NoWait || len(wait) == 0 {
+		if err := p.startIdle(ctx, settler, wait); err != nil {
+			return err
+		}
+		p.leave(wait, "not waited for (--no-wait)")
+		return nil
+	}
+	p.progress.stage(StageSettling)
+	p.progress.ToSettle.Add(int64(len(wait)))
+	return p.poll(ctx, settler, wait)
+}
+
+// startIdle starts documents of earlier passes that nobody started, when this pass will not look at them again.
+func (p *pass) startIdle(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled) error {
+	var ids []targets.RemoteID
+	for id, u := range wait {
+		if !u.started && u.job.parts[u.part].status == targets.StatusWaiting {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	_, err := p.startAll(ctx, s, ids)
+	return err
+}
+
+// startAll starts any number of documents, a batch at a time.
+func (p *pass) startAll(ctx context.Context, s targets.Settler, ids []targets.RemoteID) (map[targets.RemoteID]error, error) {
+	bad := map[targets.RemoteID]error{}
+	if len(ids) == 0 {
+		return bad, nil
+	}
+	if err := p.connect(ctx); err != nil {
+		return bad, err
+	}
+	for chunk := range slices.Chunk(ids, max(1, p.limits.BatchFiles)) {
+		if err := ctx.Err(); err != nil {
+			return bad, err
+		}
+		b, err := start(ctx, s, chunk)
+		if err != nil {
+			return bad, err
+		}
+		for id, why := range b {
+			bad[id] = why
+		}
+	}
+	return bad, nil
+}
+
+// poll looks again and again, at growing intervals, until nothing is waited for.
+func (p *pass) poll(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled) error {
+	pause, failures := firstPoll, 0
+	for len(wait) > 0 {
+		if err := sleep(ctx, pause); err != nil {
+			p.leave(wait, "interrupted; the next pass goes on")
+			return err
+		}
+		before := len(wait)
+		err := p.look(ctx, s, wait)
+		switch {
+		case err != nil && (fault.StopsTarget(err) || ctx.Err() != nil):
+			p.leave(wait, "unknown: "+oneLine(err))
+			return err
+		case err != nil:
+			if failures++; failures >= pollFailures {
+				p.leave(wait, "unknown: "+oneLine(err))
+				return nil
+			}
+		default:
+			failures = 0
+		}
+		if len(wait) < before {
+			pause = time.Second
+		} else {
+			pause = min(max(pause*3/2, time.Second), slowestPoll)
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// look asks for the statuses once and acts on them.
+func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled) error {
+	names := make(map[targets.RemoteID]string, len(wait))
+	for id, u := range wait {
+		u.seen = false
+		names[id] = p.remoteName(u.job.doc.Key, u.job.parts[u.part])
+	}
+	var done []*job
+	var again []targets.RemoteID // to be started
+	err := s.Statuses(ctx, names, func(r targets.Remote) {
+		u := wait[r.ID]
+		if u == nil {
+			return
+		}
+		u.seen = true
+		if word := r.Word + r.Progress; word != u.word {
+			u.word, u.since = word, time.Now()
+		}
+		pt := &u.job.parts[u.part]
+		pt.status = r.Status
+		switch r.Status {
+		case targets.StatusDone:
+			delete(wait, r.ID)
+			p.progress.Settled.Add(1)
+			if u.job.open--; u.job.open == 0 && u.job.err == nil {
+				done = append(done, u.job)
+			}
+		case targets.StatusFailed:
+			if u.retried {
+				p.failSettling(wait, r.ID, fault.New(fault.ErrRejected, "the vendor could not parse it (%s)", statusWords(r)).
+					WithHint("check that the file opens and holds text"))
+				return
+			}
+			u.retried, u.since = true, time.Now()
+			again = append(again, r.ID)
+		case targets.StatusWaiting, targets.StatusCancelled:
+			if !u.started {
+				again = append(again, r.ID)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	// Only a complete look proves that a document vanished.
+	for id, u := range wait {
+		if !u.seen {
+			p.unsure = true
+			p.failSettling(wait, id, fault.New(fault.ErrNotFound, "it vanished at the vendor after it was sent").WithHint("the next pass sends it again"))
+		}
+	}
+	if err := p.settled(done); err != nil {
+		return err
+	}
+	if err := p.restart(ctx, s, wait); err != nil {
+		return err
+	}
+	return p.begin(ctx, s, wait, again)
+}
+
+func statusWords(r targets.Remote) string {
+	w := "status " + r.Word
+	if r.Detail != "" {
+		w += ": " + r.Detail
+	}
+	return w
+}
+
+// begin starts documents; those that cannot be started are failures.
+func (p *pass) begin(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled, ids []targets.RemoteID) error {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	ids = slices.DeleteFunc(ids, func(id targets.RemoteID) bool { return wait[id] == nil })
+	bad, err := p.startAll(ctx, s, ids)
+	for _, id := range ids {
+		if wait[id] != nil {
+			wait[id].started = true
+		}
+	}
+	for id, why := range bad {
+		if wait[id] != nil {
+			p.failSettling(wait, id, why)
+		}
+	}
+	return err
+}
+
+// restart gives documents that stand still one more chance.
+func (p *pass) restart(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled) error {
+	if p.limits.SettleTimeout <= 0 {
+		return nil
+	}
+	for id, u := range wait {
+		if time.Since(u.since) < p.limits.SettleTimeout {
+			continue
+		}
+		if u.retried {
+			status := u.job.parts[u.part].status
+			delete(wait, id)
+			p.giveUp(u, "no progress for "+p.limits.SettleTimeout.String()+", twice (status "+status.String()+")")
+			continue
+		}
+		u.retried, u.started, u.since = true, true, time.Now()
+		if err := p.connect(ctx); err != nil {
+			return err
+		}
+		if err := s.Restart(ctx, id); err != nil {
+			if fault.StopsTarget(err) || ctx.Err() != nil {
+				return err
+			}
+			p.log.Warn("restart failed", "key", u.job.doc.Key, "err", err)
+		}
+	}
+	return nil
+}
+
+// failSettling reports a document whose part will not become searchable. Its older version stays.
+func (p *pass) failSettling(wait map[targets.RemoteID]*unsettled, id targets.RemoteID, err error) {
+	u := wait[id]
+	delete(wait, id)
+	if u.job.err == nil {
+		u.job.err = err
+		p.entry.failDocument(u.job.doc.Key, err)
+	}
+}
+
+func (p *pass) giveUp(u *unsettled, status string) {
+	if u.job.err == nil {
+		u.job.err = fault.New(fault.ErrConflict, "%s", status)
+		p.entry.wait(u.job.doc.Key, status)
+	}
+}
+
+// leave reports everything that is still waited for; its records say that it is not settled.
+func (p *pass) leave(wait map[targets.RemoteID]*unsettled, status string) {
+	jobs := make([]*unsettled, 0, len(wait))
+	for id, u := range wait {
+		jobs = append(jobs, u)
+		delete(wait, id)
+	}
+	slices.SortFunc(jobs, func(a, b *unsettled) int { return compareKeys(a.job, b.job) })
+	for _, u := range jobs {
+		p.giveUp(u, status)
+	}
+}
+
+// settled records documents that are searchable now.
+func (p *pass) settled(jobs []*job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	p.searchable = true
+	if !p.sentAt.IsZero() {
+		p.entry.Settled = time.Since(p.sentAt)
+	}
+	slices.SortFunc(jobs, compareKeys)
+	err := p.DB.Update(p.id, func(w *state.Writer) error {
+		for _, j := range jobs {
+			if err := p.store(w, j, true); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.action != "" {
+			p.changed = true
+		}
+		if len(j.retire) > 0 {
+			p.ready = append(p.ready, j)
+		}
+	}
+	return nil
+}
+
+func compareKeys(a, b *job) int {
+	switch {
+	case a.doc.Key < b.doc.Key:
+		return -1
+	case a.doc.Key > b.doc.Key:
+		return 1
+	}
+	return 0
+}

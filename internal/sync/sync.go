@@ -1,0 +1,106 @@
+// Package sync makes a target equal to its sources: it scans, compares with the records, plans, guards against mass
+// deletion, applies, waits until the vendor is done, and reports.
+//
+// It is level-triggered and crash-only. Before the first request that changes anything the flow is marked dirty, durably; a
+// pass that finds the mark, or no records, lists the store first and believes the listing. The order of a
+// replacement is always: the new version is searchable, then the old one is deleted. A scan that failed deletes nothing.
+//
+// The package knows sources and targets by their interfaces only, and one process as the owner of the state.
+package sync
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources"
+	"kbsyncd/internal/state"
+	"kbsyncd/internal/targets"
+)
+
+// Flow is one sync at one target, opened and ready.
+type Flow struct {
+	Sync, Target string
+	Owner        string   // part of every remote name's mark
+	Sources      []Source // in any order
+	To           targets.Target
+	Kind         string   // the vendor, for people
+	Agents       []string // agents that use the whole store
+	Delete       bool     // false: nothing is ever deleted
+	MaxDelete    Limit
+	Reconcile    time.Duration // how long the records are trusted without a listing
+}
+
+// Source is an opened source under its configured name.
+type Source struct {
+	Name string
+	sources.Source
+}
+
+// Limit is the most that one day may delete without consent.
+type Limit struct {
+	Percent float64 // share of the documents, 0 to 100; used when Count is negative
+	Count   int     // number of documents; negative: Percent counts
+	Floor   int     // this many are always allowed
+}
+
+// DefaultLimit is a quarter of the documents, but at least ten.
+func DefaultLimit() Limit { return Limit{Percent: 25, Count: -1, Floor: 10} }
+
+// Options are the wishes of one pass.
+type Options struct {
+	DryRun       bool // plan only: nothing is sent and nothing is written
+	Reconcile    bool // list the store first even when the records are trusted
+	AllowDeletes bool // pass the guard
+	NoWait       bool // do not wait until the vendor is done
+	KeepChanges  bool // list every change in the report
+}
+
+// Engine runs passes. It may run several at once, but one flow at a time and no two flows of the same store.
+type Engine struct {
+	DB  *state.DB
+	Log *slog.Logger
+}
+
+// errRestart tells that the store is another one than the records speak of.
+var errRestart = errors.New("the store has changed")
+
+// Run makes one pass over a flow. It never panics the caller with a vendor's surprises: whatever goes wrong is in the entry.
+// When ctx is cancelled, the requests in flight are finished and recorded and the entry says Interrupted.
+func (e *Engine) Run(ctx context.Context, f Flow, o Options, pr *Progress) *Entry {
+	if pr == nil {
+		pr = &Progress{}
+	}
+	start := time.Now()
+	p := newPass(e, f, o, pr)
+	err := p.run(ctx)
+	if errors.Is(err, errRestart) {
+		o.Reconcile = true
+		p = newPass(e, f, o, pr)
+		err = p.run(ctx)
+	}
+	p.entry.finish(ctx, p, err)
+	p.entry.Duration = time.Since(start)
+	if serr := p.saveRun(); serr != nil && err == nil {
+		p.entry.fail(serr)
+	}
+	pr.stage(StageDone)
+	return p.entry
+}
+
+func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {
+	p := &pass{
+		Engine: e, flow: f, opt: o, progress: pr,
+		id:      state.Flow{Sync: f.Sync, Target: f.Target},
+		scope:   kb.NewScope(f.Owner, f.Sync),
+		limits:  f.To.Limits(),
+		entry:   newEntry(f, o),
+		sources: map[string]*sourceTally{},
+		fresh:   map[signature]int{},
+	}
+	p.log = e.Log.With("sync", f.Sync, "target", f.Target)
+	p.sender = newSender(p)
+	return p
+}
