@@ -22,7 +22,7 @@ import (
 //	              | 5 base32 digits of the scope: owner and sync
 //	              "kb"
 //
-// A part of a split document has "-p002" before the digest's digits, so that parts sort.
+// A part of a split document has "-p0002" before the digest's digits, so that parts sort.
 // Listing a store is enough to know which documents are ours, which version each is, and
 // which part.
 const (
@@ -106,19 +106,24 @@ func RemoteName(k Key, m Mark, ext string, max int) string {
 		stem = readable(base)
 	}
 	tail := "." + m.String() + ext
-	stem = clip(stem, max-len(tail))
-	if stem == "" {
-		stem = "document"
+	if stem = clip(stem, max-len(tail)); stem == "" {
+		stem = clip("document", max-len(tail))
 	}
 	return stem + tail
 }
 
 // readable keeps letters, digits and a few safe characters of a name; every run of
-// anything else becomes one dash.
+// anything else becomes one dash. What could be taken for the beginning of a mark loses its dot, so that a
+// vendor that cuts a name short cannot make it the name of another document.
 func readable(s string) string {
 	var b strings.Builder
 	dash := false
-	for _, r := range norm.NFC.String(s) {
+	s = norm.NFC.String(s)
+	for i, r := range s {
+		if r == '.' && len(s) > i+len(markPrefix) && strings.EqualFold(s[i+1:i+1+len(markPrefix)], markPrefix) {
+			dash = true
+			continue
+		}
 		if r != utf8.RuneError && keepRune(r) {
 			if dash && b.Len() > 0 {
 				b.WriteByte('-')
@@ -149,6 +154,7 @@ func clip(s string, max int) string {
 // or no extension, upper case, and a counter before the extension ("name(1).md").
 // Copy says that there was such a counter.
 func ParseName(name string) (m Mark, copied bool, ok bool) {
+	name = strings.ToLower(name)
 	for end := len(name); ; {
 		i := strings.LastIndex(name[:end], "."+markPrefix)
 		if i < 0 {
@@ -164,7 +170,6 @@ func ParseName(name string) (m Mark, copied bool, ok bool) {
 const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
 
 func parseMark(s string) (m Mark, copied, ok bool) {
-	s = strings.ToLower(s)
 	const head = len(markPrefix) + scopeDigits + keyDigits
 	if len(s) < head+1+hashDigits || s[head] != '-' {
 		return m, false, false

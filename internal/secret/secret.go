@@ -3,6 +3,7 @@
 package secret
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,17 +11,33 @@ import (
 
 const placeholder = "[redacted]"
 
-// String is an API key or a token.
-type String struct{ value string }
+// String is an API key or a token. The value sits behind a pointer because package fmt does not call methods on
+// unexported fields: a struct that holds a String in one prints an address at worst. Compare with Equal.
+type String struct{ value *string }
 
 // New wraps a value.
-func New(value string) String { return String{value} }
+func New(value string) String {
+	if value == "" {
+		return String{}
+	}
+	return String{&value}
+}
 
 // Reveal gives the value. Never log, wrap or store the result.
-func (s String) Reveal() string { return s.value }
+func (s String) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero tells an absent secret.
-func (s String) IsZero() bool { return s.value == "" }
+func (s String) IsZero() bool { return s.value == nil }
+
+// Equal tells whether both hold the same value, in a time that does not depend on where they differ.
+func (s String) Equal(other String) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
 
 // String is a placeholder.
 func (s String) String() string { return placeholder }

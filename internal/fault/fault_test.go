@@ -1,0 +1,49 @@
+package fault_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"kbsyncd/internal/fault"
+)
+
+func TestErrorIsItsClassAndItsCause(t *testing.T) {
+	classes := []error{
+		fault.ErrNotFound, fault.ErrDenied, fault.ErrRejected, fault.ErrTooLarge, fault.ErrConflict, fault.ErrQuota,
+		fault.ErrUnknown, fault.ErrChanged, fault.ErrUnsupported, fault.ErrIncomplete, fault.ErrSetup,
+	}
+	for _, class := range classes {
+		err := fmt.Errorf("layer: %w", fault.New(class, "it is %d", 1).Because(io.ErrUnexpectedEOF).WithHint("do %s", "this"))
+		for _, other := range classes {
+			if got := errors.Is(err, other); got != (other == class) {
+				t.Errorf("errors.Is(%v, %v) = %v", class, other, got)
+			}
+		}
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%v lost its cause", class)
+		}
+		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Hint != "do this" {
+			t.Errorf("%v lost its hint", class)
+		}
+		if want := "layer: it is 1: unexpected EOF; do this"; err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
+		if got, want := fault.StopsTarget(err), class == fault.ErrDenied || class == fault.ErrSetup; got != want {
+			t.Errorf("StopsTarget(%v) = %v", class, got)
+		}
+	}
+	if bare := fault.New(fault.ErrDenied, "no"); bare.Error() != "no" || !errors.Is(bare, fault.ErrDenied) || errors.Is(bare, io.EOF) {
+		t.Errorf("got %v", bare)
+	}
+}
+
+func TestRetryAfterKeepsItsCause(t *testing.T) {
+	var err error = fmt.Errorf("put: %w", &fault.RetryAfter{Wait: time.Minute, Err: fault.New(fault.ErrDenied, "busy")})
+	again, ok := errors.AsType[*fault.RetryAfter](err)
+	if !ok || again.Wait != time.Minute || !fault.StopsTarget(err) || err.Error() != "put: busy" {
+		t.Errorf("got %v, %+v", err, again)
+	}
+}
