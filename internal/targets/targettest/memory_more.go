@@ -143,9 +143,10 @@ func (m *Memory) Link(ctx context.Context, r targets.LinkRequest) (res targets.L
 			continue
 		}
 		if !r.Searchable && !r.DryRun {
-			res.Waiting = true
 			if slices.Contains(r.Ours, a) {
 				res.Ours = append(res.Ours, a)
+			} else {
+				res.Waiting = true
 			}
 			continue
 		}
