@@ -74,7 +74,7 @@ func (s *Starleads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m := s.match(r)
-	s.serve(w, r, m.route.name, func(c *call) answer {
+	s.serve(w, r, m.route.name, func(c *call) answer { //nolint:contextcheck // the request carries the context
 		c.args = m.args
 		return s.dispatch(c, m)
 	})
