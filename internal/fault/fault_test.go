@@ -15,10 +15,10 @@ func TestErrorIsItsClassAndItsCause(t *testing.T) {
 		fault.ErrNotFound, fault.ErrDenied, fault.ErrRejected, fault.ErrTooLarge, fault.ErrConflict, fault.ErrQuota,
 		fault.ErrUnknown, fault.ErrChanged, fault.ErrUnsupported, fault.ErrIncomplete, fault.ErrSetup,
 	}
-	for _, class := range classes {
+	for i, class := range classes {
 		err := fmt.Errorf("layer: %w", fault.New(class, "it is %d", 1).Because(io.ErrUnexpectedEOF).WithHint("do %s", "this"))
-		for _, other := range classes {
-			if got := errors.Is(err, other); got != (other == class) {
+		for j, other := range classes {
+			if got := errors.Is(err, other); got != (i == j) {
 				t.Errorf("errors.Is(%v, %v) = %v", class, other, got)
 			}
 		}
@@ -31,7 +31,7 @@ func TestErrorIsItsClassAndItsCause(t *testing.T) {
 		if want := "layer: it is 1: unexpected EOF; do this"; err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
 		}
-		if got, want := fault.StopsTarget(err), class == fault.ErrDenied || class == fault.ErrSetup; got != want {
+		if got, want := fault.StopsTarget(err), errors.Is(class, fault.ErrDenied) || errors.Is(class, fault.ErrSetup); got != want {
 			t.Errorf("StopsTarget(%v) = %v", class, got)
 		}
 	}
@@ -41,7 +41,7 @@ func TestErrorIsItsClassAndItsCause(t *testing.T) {
 }
 
 func TestRetryAfterKeepsItsCause(t *testing.T) {
-	var err error = fmt.Errorf("put: %w", &fault.RetryAfter{Wait: time.Minute, Err: fault.New(fault.ErrDenied, "busy")})
+	err := fmt.Errorf("put: %w", &fault.RetryAfter{Wait: time.Minute, Err: fault.New(fault.ErrDenied, "busy")})
 	again, ok := errors.AsType[*fault.RetryAfter](err)
 	if !ok || again.Wait != time.Minute || !fault.StopsTarget(err) || err.Error() != "put: busy" {
 		t.Errorf("got %v, %+v", err, again)

@@ -30,7 +30,7 @@ func TestStringNeverPrints(t *testing.T) {
 		"pointer to struct": &outer{hidden: s}, "in an error": fmt.Errorf("request with %v", s), "joined": errors.Join(fmt.Errorf("%+v", s)),
 	}
 	for what, thing := range things {
-		for _, verb := range strings.Fields("%v %+v %#v %s %q %x %X %d %t %T %p %c %U %b %e %10s %-40v %+q %#x") {
+		for verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %t %T %p %c %U %b %e %10s %-40v %+q %#x") {
 			if out := fmt.Sprintf(verb, thing); leaks(out) {
 				t.Errorf("%s leaks with %s: %s", what, verb, out)
 			}
