@@ -1,0 +1,173 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"kbsyncd/internal/fault"
+)
+
+// maxFile is the greatest size of a configuration file.
+const maxFile = 1 << 20
+
+// Where Find looks when neither the flag nor the variable names a file.
+var searchPath = []string{"kbsync.yaml", "/etc/kbsync/kbsync.yaml"}
+
+// Find gives the configuration file to use: the one of the flag, else of $KBSYNC_CONFIG, else ./kbsync.yaml,
+// else /etc/kbsync/kbsync.yaml. A file that was named is not looked at here; Load says what is wrong with it.
+func Find(flag string, env func(string) (string, bool)) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if name, _ := env("KBSYNC_CONFIG"); name != "" {
+		return name, nil
+	}
+	for _, name := range searchPath {
+		if _, err := os.Stat(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		}
+	}
+	return "", fault.New(fault.ErrSetup, "no configuration: neither ./%s nor %s exists", searchPath[0], searchPath[1]).
+		WithHint("write one with `kbsyncd init`, or name it with --config")
+}
+
+// Load reads the configuration file at path. Env looks up environment variables, as os.LookupEnv does.
+// When anything is wrong with the content the error is a *Problems with everything that is wrong; when the
+// file cannot be read it is a *fault.Error of the class ErrSetup.
+func Load(path string, env func(string) (string, bool), kinds Kinds) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fault.New(fault.ErrSetup, "%s: %s", path, plainCause(err)).WithHint("write it with `kbsyncd init`, or name another one with --config")
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fault.New(fault.ErrSetup, "%s: %s", path, plainCause(err))
+	}
+	return parse(path, dir, data, env, kinds)
+}
+
+// readFile reads at most one byte more than is allowed.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+// parse is Load without the reading: file is the name for messages, dir where relative paths start.
+func parse(file, dir string, data []byte, env func(string) (string, bool), kinds Kinds) (*Config, error) {
+	d := &decoder{
+		collector: &collector{file: file}, env: env, dir: dir, kinds: kinds,
+		at: map[string]place{"": {1, 1}}, types: map[string]string{},
+		excused: map[string]bool{}, open: map[*yaml.Node]int{},
+	}
+	root := d.read(data)
+	if root == nil {
+		return nil, d.err()
+	}
+	doc := newValue(reflect.TypeFor[document]())
+	d.value(root, doc, "", field{})
+	cfg := d.build(doc.Addr().Interface().(*document))
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	cfg.File, cfg.Dir = file, dir
+	return cfg, nil
+}
+
+// read gives the root of the only document in data, or nil after adding a problem.
+func (d *decoder) read(data []byte) *yaml.Node {
+	if len(data) > maxFile {
+		d.add(place{1, 1}, "", "this is probably another file", "larger than 1 MB")
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	first, err := next(dec)
+	if err != nil && !errors.Is(err, io.EOF) {
+		d.syntax(err, data)
+		return nil
+	}
+	if first == nil || len(first.Content) == 0 || isNull(first.Content[0]) {
+		d.add(place{1, 1}, "", "write one with `kbsyncd init`, or start from kbsync.example.yaml", "the file is empty")
+		return nil
+	}
+	switch second, err := next(dec); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		d.syntax(err, data)
+	default:
+		d.add(placeOf(second), "", "keep one document in the file", "a second document begins here (---)")
+	}
+	return first.Content[0]
+}
+
+// next parses one document. The parser is known to panic on some input.
+func next(dec *yaml.Decoder) (n *yaml.Node, err error) {
+	defer func() {
+		if recover() != nil {
+			n, err = nil, errors.New("cannot be parsed")
+		}
+	}()
+	n = new(yaml.Node)
+	if err := dec.Decode(n); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+var (
+	yamlLine   = regexp.MustCompile(`^line (\d+): `)
+	yamlQuoted = regexp.MustCompile(`'[^']{2,}'`)
+)
+
+// syntaxHints say what usually lies behind the parser's words.
+var syntaxHints = []struct{ words, hint string }{
+	{"unknown anchor", "quote a value that begins with *"},
+	{"cannot start any token", "indent with spaces, not tabs; quote a value that begins with @, ` or %"},
+	{"mapping values are not allowed", "check the indentation, and quote a value that contains \": \""},
+	{"could not find expected ':'", "check the indentation and the quotes above this line"},
+	{"did not find expected key", "check the indentation and the quotes above this line"},
+	{"did not find expected ',' or", "close the bracket, and quote ${VARIABLES} inside [ ] and { }"},
+	{"block sequence entries are not allowed", "begin the list on a line of its own"},
+	{"unexpected end of stream", "close the quote"},
+	{"control characters are not allowed", "remove the control character"},
+	{"invalid", "save the file as UTF-8"},
+}
+
+// syntax adds the parser's error. Quoted parts of it can be text of the file and so a secret.
+func (d *decoder) syntax(err error, data []byte) {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 1
+	if m := yamlLine.FindStringSubmatch(msg); m != nil {
+		line, _ = strconv.Atoi(m[1]) // digits only
+		msg = msg[len(m[0]):]
+	}
+	hint := ""
+	for _, h := range syntaxHints {
+		if strings.Contains(msg, h.words) {
+			hint = h.hint
+			break
+		}
+	}
+	if strings.Contains(msg, "unknown anchor") {
+		msg = yamlQuoted.ReplaceAllString(msg, "(…)")
+	}
+	column := 1
+	if lines := bytes.SplitN(data, []byte("\n"), line+1); line >= 1 && line <= len(lines) {
+		text := lines[line-1]
+		column += len(text) - len(bytes.TrimLeft(text, " \t"))
+	}
+	d.add(place{line, column}, "", hint, "not valid YAML: %s", msg)
+}
