@@ -1,0 +1,264 @@
+package starleads
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/targets"
+)
+
+// defaultRoutes are the paths and verbs. Those of datasets, documents and the graph are inferred from one-line summaries in the
+// vendor's index and from its neighbouring pages, so each may be overridden.
+var defaultRoutes = map[string]string{
+	"dataset_list":      "GET /Dataset",
+	"dataset_get":       "GET /Dataset/{datasetId}",
+	"document_list":     "GET /Dataset/{datasetId}/document",
+	"document_update":   "PATCH /Dataset/{datasetId}/document/{documentId}",
+	"document_delete":   "DELETE /Dataset/{datasetId}/document/{documentId}",
+	"document_download": "GET /Dataset/{datasetId}/document/{documentId}/download",
+	"document_parse":    "POST /Dataset/{datasetId}/document/parse",
+	"document_stop":     "POST /Dataset/{datasetId}/document/stop-parsing",
+	"chat_list":         "GET /KnowledgeBaseChat",
+	"graph_enable":      "POST /Dataset/{datasetId}/knowledge-graph/enable",
+	"graph_build":       "POST /Dataset/{datasetId}/knowledge-graph/build",
+	"graph_status":      "GET /Dataset/{datasetId}/knowledge-graph/status",
+	"graph_get":         "GET /Dataset/{datasetId}/knowledge-graph",
+	"graph_delete":      "DELETE /Dataset/{datasetId}/knowledge-graph",
+}
+
+// documented are the routes that the vendor documents (api-reference/dataset, /document, /knowledgebasechat, /agent).
+var documented = map[string]route{
+	"dataset_create":  {http.MethodPost, "/Dataset"},
+	"dataset_update":  {http.MethodPatch, "/Dataset/{datasetId}"},
+	"document_upload": {http.MethodPost, "/Dataset/{datasetId}/document"},
+	"chat_create":     {http.MethodPost, "/KnowledgeBaseChat"},
+	"chat_get":        {http.MethodGet, "/KnowledgeBaseChat/{chatId}"},
+	"chat_update":     {http.MethodPatch, "/KnowledgeBaseChat/{chatId}"},
+	"agent_get":       {http.MethodGet, "/Agent/{agentId}/chat"},
+	"agent_connect":   {http.MethodPut, "/Agent/{agentId}/chat"},
+	"agent_detach":    {http.MethodDelete, "/Agent/{agentId}/chat"},
+}
+
+var discardLog = slog.New(slog.DiscardHandler)
+
+type route struct{ method, path string }
+
+// vars are the values of a route's placeholders.
+type vars map[string]string
+
+// idList is the body of parse and stop.
+type idList struct {
+	DocumentIDs []targets.RemoteID `json:"documentIds"`
+}
+
+// request fills a route's placeholders. A value that is empty or dots is refused: it would name another resource.
+func (t *Target) request(op, name string, v vars) (httpapi.Request, error) {
+	r, ok := documented[name]
+	if !ok {
+		r = t.routes[name]
+	}
+	path := r.path
+	for key, value := range v {
+		if value == "" || value == "." || value == ".." {
+			return httpapi.Request{}, fault.New(fault.ErrRejected, "starleads: %s: %q is no %s", op, value, key)
+		}
+		path = strings.ReplaceAll(path, "{"+key+"}", url.PathEscape(value))
+	}
+	return httpapi.Request{Op: op, Method: r.method, Path: path}, nil
+}
+
+// call makes a request that may be repeated.
+func (t *Target) call(ctx context.Context, op, name string, v vars, in, out any) error {
+	_, err := t.answer(ctx, op, name, v, in, out)
+	return err
+}
+
+func (t *Target) answer(ctx context.Context, op, name string, v vars, in, out any) (httpapi.Answer, error) {
+	r, err := t.request(op, name, v)
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	r.JSON = in
+	ans, err := t.http.Do(ctx, r, out)
+	if httpapi.Status(err) == http.StatusMethodNotAllowed {
+		e := fault.New(fault.ErrSetup, "starleads: %s: the vendor does not know this route", op).Because(err)
+		if _, guessed := defaultRoutes[name]; guessed {
+			e = e.WithHint("set routes.%s", name)
+		}
+		return ans, e
+	}
+	return ans, err
+}
+
+// create makes a request that must not be done twice.
+func (t *Target) create(ctx context.Context, op, name string, v vars, in, out any) error {
+	r, err := t.request(op, name, v)
+	if err != nil {
+		return err
+	}
+	r.JSON, r.Create = in, true
+	_, err = t.http.Do(ctx, r, out)
+	return err
+}
+
+// message is a refusal in lower case, "" for anything else.
+func message(err error) string {
+	e, ok := errors.AsType[*httpapi.Error](err)
+	if !ok || e.Status == 0 || e.Status >= 500 || errors.Is(err, fault.ErrDenied) {
+		return ""
+	}
+	return strings.ToLower(e.Detail)
+}
+
+// isGone tells refusals that speak of an object that does not exist. The vendor documents a 400 with
+// "No campaign exists with campaignId : 11111111" for an unknown id, so 404 is not the only form.
+func isGone(err error) bool {
+	if httpapi.Status(err) == http.StatusNotFound || httpapi.Status(err) == http.StatusGone {
+		return true
+	}
+	m := message(err)
+	if i := strings.Index(m, "no "); i >= 0 && strings.Contains(m[i:], "exist") {
+		return true
+	}
+	return containsAny(m, "not found", "not exist", "n't exist", "n't find", "n't own", "unknown document", "unknown id")
+}
+
+// isBusy tells refusals that speak of work already under way.
+func isBusy(err error) bool {
+	m := message(err)
+	return !containsAny(m, "not running", "not being", "not in progress") &&
+		containsAny(m, "already", "being processed", "being parsed", "currently", "running", "in progress")
+}
+
+func containsAny(s string, words ...string) bool {
+	for _, w := range words {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	pageSize    = 50
+	maxPages    = 100_000
+	maxListings = 5 // of one store, while it changes under our eyes
+)
+
+// listed is an item of a list.
+type listed interface{ key() string }
+
+// listAll gives every item of a paged list, each at least once. A list that loses items while it is read
+// shifts others to pages that were read before, so it is read again until the vendor's own count agrees
+// or two readings agree with each other.
+func listAll[T listed](ctx context.Context, t *Target, op, name string, v vars, fn func(T) error) error {
+	given := map[string]bool{}
+	last := reading{n: -1}
+	for range maxListings {
+		now, err := readList(ctx, t, op, name, v, func(item T) error {
+			if given[item.key()] {
+				return nil
+			}
+			given[item.key()] = true
+			return fn(item)
+		})
+		if err != nil {
+			return err
+		}
+		switch {
+		case now.stuck && now == last:
+			return fault.New(fault.ErrIncomplete, "starleads: %s: the vendor gives the same page of %d again and again", op, now.n).
+				WithHint("set routes.%s", name)
+		case !now.stuck && (now.whole || now == last):
+			return nil
+		}
+		last = now
+	}
+	return fault.New(fault.ErrIncomplete, "starleads: %s: the list changes faster than it can be read", op)
+}
+
+// reading is the result of going through a list once: two equal ones have seen the same items.
+type reading struct {
+	n     int
+	sum   uint64
+	whole bool // nothing speaks against its completeness
+	stuck bool // the vendor gave the same page twice
+}
+
+func readList[T listed](ctx context.Context, t *Target, op, name string, v vars, fn func(T) error) (reading, error) {
+	var out reading
+	seen := map[string]bool{}
+	first, total := -1, -1
+	for number := 1; number <= maxPages; number++ {
+		p, err := fetchPage[T](ctx, t, op, name, v, number, "")
+		if err != nil {
+			return out, err
+		}
+		fresh := 0
+		for _, item := range p.items {
+			if id := item.key(); !seen[id] {
+				seen[id] = true
+				fresh++
+				out.sum += hash(id)
+				if err := fn(item); err != nil {
+					return out, err
+				}
+			}
+		}
+		if first < 0 {
+			first = p.total
+		}
+		total = p.total
+		repeated := number > 1 && fresh == 0 && len(p.items) > 0
+		if len(p.items) == 0 || repeated || p.last(number) {
+			out.n = len(seen)
+			out.whole = total < 0 || total >= first && len(seen) >= total
+			// The same full page again, and more is said to be there, or nothing says that this was all.
+			out.stuck = repeated && (total < 0 && len(p.items) == p.size || len(seen) < total)
+			return out, nil
+		}
+	}
+	return out, fault.New(fault.ErrIncomplete, "starleads: %s: more than %d pages", op, maxPages)
+}
+
+func fetchPage[T listed](ctx context.Context, t *Target, op, name string, v vars, number int, keywords string) (page[T], error) {
+	var p page[T]
+	r, err := t.request(op, name, v)
+	if err != nil {
+		return p, err
+	}
+	r.Query = url.Values{"PageNumber": {strconv.Itoa(number)}, "PageSize": {strconv.Itoa(pageSize)}}
+	if keywords != "" {
+		r.Query.Set("Keywords", keywords)
+	}
+	ans, err := t.http.Do(ctx, r, nil)
+	if err != nil {
+		return p, incomplete(op, err)
+	}
+	if p, err = decodePage[T](ans.Body); err != nil {
+		return p, fault.New(fault.ErrIncomplete, "starleads: %s", op).Because(err)
+	}
+	return p, nil
+}
+
+// incomplete marks the failure of a listing, without hiding what stops the target.
+func incomplete(op string, err error) error {
+	if fault.StopsTarget(err) || errors.Is(err, fault.ErrNotFound) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fault.New(fault.ErrIncomplete, "starleads: %s", op).Because(err)
+}
+
+func hash(s string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s))
+	return h.Sum64()
+}

@@ -1,0 +1,258 @@
+// Package starleads keeps a dataset of the Starleads knowledge base (https://docs.starleads.co). A dataset holds
+// documents that are parsed after their upload; a chat makes datasets available, and an agent is connected to one chat. The
+// package guarantees that a lost answer never leaves two copies, that a listing is complete or an error, that only
+// the ids it is given are deleted, and that an agent's other chat is not taken away unasked. It must not delete
+// datasets or chats, and it never sends an empty id.
+//
+// Large parts of the API are documented by one line only; what had to be guessed can be overridden under `routes`.
+package starleads
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// The limits: 10 files a request and 5 MB a file are documented in the RAG guide and on the upload page of the vendor; 25 MB a
+// request stays below the stock body limit of the vendor's framework; names follow the parser behind the API.
+const (
+	batchFiles = 10
+	batchBytes = 25_000_000
+	nameBytes  = 255
+	maxTries   = 5 // of sending one document in one Upload
+)
+
+// Target is one dataset. See targets.Target for the contract of each method.
+type Target struct {
+	cfg  Config
+	http *httpapi.Client
+	log  *slog.Logger
+
+	routes map[string]route
+
+	connecting sync.Mutex // one Connect at a time, so that two never create two datasets
+
+	mu      sync.Mutex
+	dataset string // guarded by mu; the id, "" before Connect found it
+
+	deletes    atomic.Bool // the route of deletion has worked, so its 404 means what it says
+	noKeywords atomic.Bool // the search by name did not find what the listing has
+	unknown    sync.Map    // words for a status that were logged
+}
+
+var (
+	_ targets.Target     = (*Target)(nil)
+	_ targets.Settler    = (*Target)(nil)
+	_ targets.Renamer    = (*Target)(nil)
+	_ targets.Downloader = (*Target)(nil)
+	_ targets.Linker     = (*Target)(nil)
+	_ targets.Finisher   = (*Target)(nil)
+	_ targets.Metered    = (*Target)(nil)
+)
+
+// native are the extensions that the parser takes as they are.
+var native = []string{
+	".pdf", ".docx", ".doc", ".xls", ".xlsx", ".csv", ".txt", ".md", ".mdx", ".html", ".htm", ".json", ".jsonl", ".ppt", ".pptx",
+	".eml", ".py", ".js", ".java", ".c", ".cpp", ".h", ".php", ".go", ".ts", ".sh", ".cs", ".kt", ".sql",
+}
+
+// Limits implements targets.Target.
+func (t *Target) Limits() targets.Limits {
+	l := targets.Limits{
+		BatchFiles: batchFiles, BatchBytes: max(batchBytes, t.cfg.MaxFileSize), MaxBytes: t.cfg.MaxFileSize, NameBytes: nameBytes,
+		Concurrency: max(t.cfg.Concurrency, 1), RequestsPerBatch: 2, Rate: t.cfg.Rate, SettleTimeout: t.cfg.SettleTimeout,
+		Accepts: kb.Accepts{Native: map[string]bool{}, Text: ".txt", Markdown: ".md"},
+	}
+	for _, ext := range native {
+		l.Accepts.Native[ext] = true
+	}
+	return l
+}
+
+func (t *Target) datasetID() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dataset
+}
+
+// needDataset is the id for calls that make no sense without one.
+func (t *Target) needDataset() (string, error) {
+	if id := t.datasetID(); id != "" {
+		return id, nil
+	}
+	return "", fault.New(fault.ErrSetup, "starleads: the dataset does not exist yet")
+}
+
+// List implements targets.Target.
+func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error {
+	id := t.datasetID()
+	if id == "" {
+		return nil
+	}
+	err := listAll(ctx, t, "list documents", "document_list", vars{"datasetId": id}, func(d document) error {
+		return fn(t.remote(d))
+	})
+	if errors.Is(err, fault.ErrNotFound) {
+		// The dataset was there a moment ago. Calling it empty would have everything sent again.
+		return fault.New(fault.ErrSetup, "starleads: the documents of dataset %s cannot be listed", id).
+			WithHint("if the dataset still exists, set routes.document_list").Because(err)
+	}
+	return err
+}
+
+// Delete implements targets.Target.
+func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
+	out := make([]targets.Result, len(ids))
+	dataset, err := t.needDataset()
+	if err != nil {
+		return failAll(out, ids, err), err
+	}
+	var doubts atomic.Bool
+	doubtful := make([]error, len(ids))
+	err = t.each(ctx, ids, out, func(i int) error {
+		err := t.deleteOne(ctx, dataset, ids[i])
+		switch {
+		case err == nil:
+			t.deletes.Store(true)
+		case httpapi.Status(err) == 404 && t.deletes.Load():
+			err = nil
+		case isGone(err):
+			doubtful[i], err = err, nil
+			doubts.Store(true)
+		}
+		return err
+	})
+	if err == nil && doubts.Load() {
+		err = t.confirmGone(ctx, ids, out, doubtful)
+	}
+	return out, err
+}
+
+func (t *Target) deleteOne(ctx context.Context, dataset string, id targets.RemoteID) error {
+	v := vars{"datasetId": dataset, "documentId": string(id)}
+	err := t.call(ctx, "delete document", "document_delete", v, nil, nil)
+	if err == nil || !errors.Is(err, fault.ErrConflict) && !isBusy(err) {
+		return err
+	}
+	// A document that is being parsed may be refused; once stopped it can go.
+	if stop := t.call(ctx, "stop parsing", "document_stop", vars{"datasetId": dataset}, idList{[]targets.RemoteID{id}}, nil); fault.StopsTarget(stop) {
+		return stop
+	}
+	return t.call(ctx, "delete document", "document_delete", v, nil, nil)
+}
+
+// confirmGone looks once for documents whose deletion was answered with "there is no such document": the words may
+// also come from a wrong route or a dataset that cannot be reached.
+func (t *Target) confirmGone(ctx context.Context, ids []targets.RemoteID, out []targets.Result, doubtful []error) error {
+	there := map[targets.RemoteID]bool{}
+	err := t.List(ctx, func(r targets.Remote) error {
+		there[r.ID] = true
+		return nil
+	})
+	for i, doubt := range doubtful {
+		switch {
+		case doubt == nil:
+		case err != nil:
+			out[i].Err = fault.New(fault.ErrUnknown, "starleads: whether the document is gone could not be seen").Because(err)
+		case there[ids[i]]:
+			out[i].Err = fault.New(fault.ErrRejected, "starleads: the document is listed but cannot be deleted").
+				WithHint("if this happens to every document, set routes.document_delete").Because(doubt)
+		}
+	}
+	if fault.StopsTarget(err) || ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+// each runs fn for every id that is not empty and files its errors. An error that stops the target, or the end of the
+// context, ends the work; what was not tried gets that error.
+func (t *Target) each(ctx context.Context, ids []targets.RemoteID, out []targets.Result, fn func(i int) error) error {
+	var g errgroup.Group
+	g.SetLimit(max(t.cfg.Concurrency, 1))
+	var stop atomic.Pointer[error]
+	for i, id := range ids {
+		out[i].ID = id
+		if id == "" {
+			out[i].Err = fault.New(fault.ErrRejected, "starleads: an empty id was refused, because it would name all documents")
+			continue
+		}
+		g.Go(func() error {
+			if p := stop.Load(); p != nil {
+				out[i].Err = *p
+				return nil
+			}
+			err := fn(i)
+			out[i].Err = err
+			if err != nil && (fault.StopsTarget(err) || ctx.Err() != nil) {
+				stop.CompareAndSwap(nil, &err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if p := stop.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func failAll(out []targets.Result, ids []targets.RemoteID, err error) []targets.Result {
+	for i := range out {
+		out[i] = targets.Result{ID: ids[i], Err: err}
+	}
+	return out
+}
+
+// Rename implements targets.Renamer. Some builds behind the API start parsing anew (dossier of the vendor's issues), so
+// the state is what the answer says, or unknown.
+func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (targets.Remote, error) {
+	dataset, err := t.needDataset()
+	if err != nil {
+		return targets.Remote{}, err
+	}
+	var d document
+	err = t.call(ctx, "rename document", "document_update", vars{"datasetId": dataset, "documentId": string(id)}, map[string]string{"name": name}, &d)
+	if err != nil {
+		if isGone(err) && !errors.Is(err, fault.ErrNotFound) {
+			err = fault.New(fault.ErrNotFound, "starleads: no document %s", id).Because(err)
+		}
+		return targets.Remote{}, err
+	}
+	if d.Name != "" && d.Name != name {
+		return targets.Remote{}, fault.New(fault.ErrRejected, "starleads: the document was to be named %q and is named %q", name, kb.Printable(d.Name))
+	}
+	r := t.remote(d)
+	r.ID, r.Name = id, name
+	return r, nil
+}
+
+// Download implements targets.Downloader.
+func (t *Target) Download(ctx context.Context, id targets.RemoteID) (io.ReadCloser, error) {
+	dataset, err := t.needDataset()
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.request("download document", "document_download", vars{"datasetId": dataset, "documentId": string(id)})
+	if err != nil {
+		return nil, err
+	}
+	r.MaxAnswer = max(2*t.cfg.MaxFileSize, 64<<20)
+	return t.http.Open(ctx, r)
+}
+
+// Traffic implements targets.Metered.
+func (t *Target) Traffic() (requests, bytesSent int64) { return t.http.Traffic() }
+
+// Close implements targets.Target.
+func (t *Target) Close() error { return t.http.Close() }

@@ -1,0 +1,360 @@
+package starleads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// maxWait is the longest wait for the vendor within one Upload.
+const maxWait = httpapi.DefaultMaxElapsed
+
+// item is one rendition on its way.
+type item struct {
+	r     targets.Rendition
+	res   *targets.Result
+	tries int // requests that were sent with it and gave no result
+	done  bool
+}
+
+func (it *item) fail(err error) { it.res.Err, it.done = err, true }
+
+func (it *item) adopt(r targets.Remote) {
+	*it.res = targets.Result{ID: r.ID, Status: r.Status}
+	if r.Name != it.r.Name {
+		it.res.Name = r.Name
+	}
+	it.done = true
+}
+
+// Upload implements targets.Target.
+func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targets.Result, error) {
+	out := make([]targets.Result, len(batch))
+	if len(batch) == 0 {
+		return out, nil
+	}
+	items := make([]*item, len(batch))
+	for i, r := range batch {
+		items[i] = &item{r: r, res: &out[i]}
+		items[i].check(t.cfg.MaxFileSize)
+	}
+	err := t.uploadAll(ctx, items)
+	for _, it := range items {
+		if !it.done {
+			it.fail(err)
+		}
+	}
+	return out, err
+}
+
+// check refuses what cannot be sent.
+func (it *item) check(maxBytes int64) {
+	switch n := it.r.Name; {
+	case n == "" || len(n) > nameBytes || strings.ContainsAny(n, "/\\") || n == "." || n == "..":
+		it.fail(fault.New(fault.ErrRejected, "starleads: %q cannot be the name of a document", n))
+	case it.r.Size > maxBytes:
+		it.fail(fault.New(fault.ErrTooLarge, "starleads: %d bytes are more than the limit of %d", it.r.Size, maxBytes))
+	case it.r.Size < 0:
+		it.fail(fault.New(fault.ErrRejected, "starleads: the size of %s is not known", n))
+	}
+}
+
+// groups cuts the items that are not done into requests within the limits.
+func (t *Target) groups(items []*item) [][]*item {
+	limit := t.Limits().BatchBytes
+	var out [][]*item
+	var bytes int64
+	for _, it := range items {
+		if it.done {
+			continue
+		}
+		if n := len(out); n == 0 || len(out[n-1]) == batchFiles || bytes+it.r.Size > limit {
+			out, bytes = append(out, nil), 0
+		}
+		n := len(out) - 1
+		out[n], bytes = append(out[n], it), bytes+it.r.Size
+	}
+	return out
+}
+
+// uploadAll works until every item is done. Its error is what ends the work before.
+func (t *Target) uploadAll(ctx context.Context, items []*item) error {
+	dataset, err := t.needDataset()
+	if err != nil {
+		return err
+	}
+	queue := t.groups(items)
+	for len(queue) > 0 {
+		group := pending(queue[0])
+		queue = queue[1:]
+		if len(group) == 0 {
+			continue
+		}
+		again, err := t.send(ctx, dataset, group)
+		if err != nil {
+			return err
+		}
+		queue = append(again, queue...)
+	}
+	return nil
+}
+
+// send makes one request for a group and deals with what comes of it. It gives the groups that must be sent again.
+func (t *Target) send(ctx context.Context, dataset string, group []*item) ([][]*item, error) {
+	docs, err := t.post(ctx, dataset, group)
+	if err == nil {
+		t.match(ctx, dataset, group, docs)
+		if group = pending(group); len(group) == 0 {
+			return nil, nil
+		}
+		err = fault.New(fault.ErrUnknown, "starleads: the answer to the upload does not name every document")
+	}
+	broken, isBroken := errors.AsType[*partError](err)
+	_, passing := errors.AsType[*fault.RetryAfter](err)
+	switch {
+	case ctx.Err() != nil:
+		failRest(group, err)
+		return nil, ctx.Err()
+	case fault.StopsTarget(err):
+		return nil, err
+	case isBroken:
+		group[broken.at].fail(broken.err)
+		group = pending(group)
+	case errors.Is(err, fault.ErrNotFound):
+		return nil, fault.New(fault.ErrSetup, "starleads: dataset %s takes no documents", dataset).
+			WithHint("it may have been deleted; check the dataset and the API key").Because(err)
+	case passing, len(group) == 1 && !errors.Is(err, fault.ErrUnknown):
+		failRest(group, err) // nothing landed: it was never sent, or refused alone
+		return nil, nil
+	}
+	return t.recover(ctx, dataset, group, err, isBroken)
+}
+
+// recover finds out what a request that failed left behind, and what to send again. broken says that the request
+// failed by a document that could not be read.
+func (t *Target) recover(ctx context.Context, dataset string, group []*item, err error, broken bool) ([][]*item, error) {
+	if len(group) == 0 {
+		return nil, nil
+	}
+	if lookErr := t.look(ctx, dataset, group); lookErr != nil {
+		failRest(group, fault.New(fault.ErrUnknown, "starleads: whether the upload arrived could not be seen").Because(errors.Join(err, lookErr)))
+		if fault.StopsTarget(lookErr) || ctx.Err() != nil {
+			return nil, lookErr
+		}
+		return nil, nil
+	}
+	rest := pending(group)
+	progress := len(rest) < len(group)
+	switch {
+	case len(rest) == 0:
+		return nil, nil
+	case broken:
+		return [][]*item{rest}, nil
+	case errors.Is(err, fault.ErrQuota):
+		failRest(rest, err)
+		return nil, nil
+	case !errors.Is(err, fault.ErrUnknown):
+		return halves(rest), nil // refused: find the one at fault
+	}
+	n := 0
+	for _, it := range rest {
+		it.tries++
+		n = max(n, it.tries)
+		if it.tries >= maxTries {
+			it.fail(notLanded(err))
+		}
+	}
+	if rest = pending(rest); progress || len(rest) == 0 {
+		return [][]*item{rest}, nil
+	}
+	wait := backoff(n)
+	if e, ok := errors.AsType[*httpapi.Error](err); ok && e.Wait > wait {
+		wait = e.Wait
+	}
+	if wait > maxWait {
+		failRest(rest, notLanded(err))
+		return nil, nil
+	}
+	if err := pause(ctx, wait); err != nil {
+		failRest(rest, notLanded(err))
+		return nil, err
+	}
+	return halves(rest), nil
+}
+
+// notLanded is the error of a document that was looked for and is not there: unlike the error of
+// its request, its outcome is known.
+func notLanded(err error) error {
+	e, ok := errors.AsType[*httpapi.Error](err)
+	if !ok {
+		return &fault.RetryAfter{Err: fmt.Errorf("starleads: not uploaded: %w", plain(err))}
+	}
+	known := *e
+	known.Class, known.Err = nil, nil
+	return &fault.RetryAfter{Wait: e.Wait, Err: &known}
+}
+
+// plain keeps the words of an error of unknown outcome and drops its class.
+func plain(err error) error {
+	if errors.Is(err, fault.ErrUnknown) {
+		return errors.New(err.Error())
+	}
+	return err
+}
+
+func pending(items []*item) []*item {
+	var out []*item
+	for _, it := range items {
+		if !it.done {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+func failRest(items []*item, err error) {
+	for _, it := range pending(items) {
+		it.fail(err)
+	}
+}
+
+func halves(items []*item) [][]*item {
+	if len(items) < 2 {
+		return [][]*item{items}
+	}
+	n := (len(items) + 1) / 2
+	return [][]*item{items[:n], items[n:]}
+}
+
+// match files the documents of an answer with their items, by name, because nothing promises the order.
+func (t *Target) match(ctx context.Context, dataset string, group []*item, docs []document) {
+	byName := map[string]*item{}
+	for _, it := range group {
+		byName[it.r.Name] = it
+	}
+	copies := map[*item]targets.Remote{}
+	for _, d := range docs {
+		r := t.remote(d)
+		if it := byName[r.Name]; it != nil {
+			it.adopt(r)
+		} else if it := byName[original(r.Name)]; it != nil {
+			copies[it] = r
+		}
+	}
+	for it, r := range copies {
+		t.mergeCopy(ctx, dataset, it, r)
+	}
+}
+
+// mergeCopy deals with a document that came back as "name(1).md". The name carries the digest of the content, so the document
+// that has the exact name is the same rendition, from an earlier attempt: one of the two must go.
+func (t *Target) mergeCopy(ctx context.Context, dataset string, it *item, copied targets.Remote) {
+	if !it.done {
+		if err := t.look(ctx, dataset, []*item{it}); err != nil || !it.done || it.res.ID == copied.ID {
+			it.adopt(copied)
+			return
+		}
+	}
+	t.dropCopy(ctx, dataset, copied)
+}
+
+// dropCopy deletes a second copy. When that fails, the copy still carries the mark of its document, so the next comparison
+// with the listing finds it.
+func (t *Target) dropCopy(ctx context.Context, dataset string, r targets.Remote) {
+	if err := t.deleteOne(ctx, dataset, r.ID); err != nil && !isGone(err) {
+		t.log.Warn("second copy of a document stays", "id", string(r.ID), "err", err)
+	}
+}
+
+// look adopts what is in the store already under an item's exact name and size.
+func (t *Target) look(ctx context.Context, dataset string, items []*item) error {
+	items = pending(items)
+	if len(items) <= fewIDs && !t.noKeywords.Load() {
+		for _, it := range items {
+			var found []targets.Remote
+			if err := t.search(ctx, it.r.Name, func(r targets.Remote) { found = append(found, r) }); err != nil {
+				return err
+			}
+			t.choose(ctx, dataset, it, found)
+		}
+		if items = pending(items); len(items) == 0 {
+			return nil
+		}
+	}
+	byName := map[string][]targets.Remote{}
+	for _, it := range items {
+		byName[it.r.Name] = nil
+	}
+	err := t.List(ctx, func(r targets.Remote) error {
+		for _, name := range []string{r.Name, original(r.Name)} {
+			if found, wanted := byName[name]; wanted {
+				byName[name] = append(found, r)
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		t.choose(ctx, dataset, it, byName[it.r.Name])
+	}
+	return nil
+}
+
+// choose adopts the best of what was found and deletes the copies of ours beside it.
+func (t *Target) choose(ctx context.Context, dataset string, it *item, found []targets.Remote) {
+	var keep *targets.Remote
+	var copies []targets.Remote
+	for _, r := range found {
+		switch {
+		case !it.sizeFits(r):
+		case r.Name == it.r.Name && keep == nil:
+			keep = &r
+		case r.Name == it.r.Name || original(r.Name) == it.r.Name:
+			copies = append(copies, r)
+		}
+	}
+	if keep == nil && len(copies) > 0 {
+		keep, copies = &copies[0], copies[1:]
+	}
+	if keep == nil {
+		return
+	}
+	it.adopt(*keep)
+	for _, r := range copies {
+		if _, _, ours := kb.ParseName(r.Name); ours {
+			t.dropCopy(ctx, dataset, r)
+		}
+	}
+}
+
+// sizeFits tells whether what is stored may be the rendition. Broken PDF files are repaired behind the API, which
+// changes their size.
+func (it *item) sizeFits(r targets.Remote) bool {
+	return r.Size < 0 || r.Size == it.r.Size || strings.EqualFold(path.Ext(r.Name), ".pdf")
+}
+
+// original is the name without the counter that the vendor adds to a name that is taken ("name(1).md"); other names
+// give themselves.
+func original(name string) string {
+	ext := path.Ext(name)
+	stem := strings.TrimSuffix(name, ext)
+	open := strings.LastIndexByte(stem, '(')
+	if open < 1 || !strings.HasSuffix(stem, ")") {
+		return name
+	}
+	digits := stem[open+1 : len(stem)-1]
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return name
+	}
+	return strings.TrimRight(stem[:open], " ") + ext
+}
