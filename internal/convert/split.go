@@ -141,7 +141,10 @@ func (s *splitter) look(buf []byte, base int64, i int, head []byte) {
 	switch {
 	case at <= s.start || at > s.start+s.max:
 	case at >= half:
-		if key := fnv(head); rank > s.best.rank || rank == s.best.rank && key >= s.best.key {
+		key := fnv(head)
+		// Of equal lines a later one fills the part better; a good deal later, because each mark costs a digest.
+		later := key == s.best.key && at-s.best.at >= s.max/64
+		if rank > s.best.rank || rank == s.best.rank && (key > s.best.key || later) {
 			s.mark(buf, base, i, rank, key)
 		}
 	case opens:
