@@ -24,7 +24,7 @@ func CheckCommon(c *Common, routes map[string]string) []fault.Invalid {
 	if c.Rate < 0 || c.Rate > 10000 {
 		bad("rate", "write requests a second, for example 2", "out of range 0 to 10000")
 	}
-	if c.Concurrency < 0 || c.Concurrency > 64 {
+	if c.Concurrency < 1 || c.Concurrency > 64 {
 		bad("concurrency", "write how many requests may run at the same time", "out of range 1 to 64")
 	}
 	if c.SettleTimeout < 0 {
