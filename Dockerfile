@@ -6,7 +6,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /kbsyncd ./cmd/kbsyncd
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.stamp=${VERSION}" -o /kbsyncd ./cmd/kbsyncd
 
 # Alpine and not an empty image: git sources run git, over https or ssh.
 FROM alpine:3

@@ -29,7 +29,7 @@ crash: ## kill the daemon at every step and check that it recovers
 	go test -run TestCrash -count=1 -tags crash -timeout 40m ./internal/crashtest
 
 build: ## build ./kbsyncd, static
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o kbsyncd ./cmd/kbsyncd
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.stamp=$(VERSION)' -o kbsyncd ./cmd/kbsyncd
 
 tools: ## install golangci-lint when it is missing
 	.ci/tools

@@ -47,10 +47,11 @@ var house = map[string]string{
 	"internal/targets/all":        "targets targets/chatbase targets/converse targets/hamsa targets/starleads",
 	"internal/targets/targettest": "fault kb secret targets",
 
-	"internal/sync":   "convert fault kb sources state targets",
-	"internal/config": "fault kb secret sources targets",
-	"internal/daemon": "config convert fault kb secret sources state sync targets",
-	"internal/web":    "daemon fault kb secret state sync",
+	"internal/sync":    "convert fault kb sources state targets",
+	"internal/config":  "fault kb secret sources targets",
+	"internal/daemon":  "config convert fault kb secret sources state sync targets",
+	"internal/web":     "daemon fault kb secret state sync",
+	"internal/console": "sync",
 
 	// The simulator shares no code with the clients, so that one cannot hide the other's mistake.
 	"internal/simulator": "",

@@ -9,6 +9,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/state"
 	"kbsyncd/internal/targets"
 )
 
@@ -61,6 +62,7 @@ type Entry struct {
 	Duration     time.Duration `json:"-"`
 	Settled      time.Duration `json:"-"` // how long the vendor took after the last request that sent something
 	Interrupted  bool          `json:"-"`
+	Damaged      bool          `json:"-"` // the state file is: set it aside and run again
 	DryRun       bool          `json:"-"`
 	PlanBytes    int64         `json:"-"` // what a dry run would send
 	PlanCalls    int           `json:"-"` // requests that a dry run would make
@@ -167,6 +169,7 @@ func (e *Entry) finish(ctx context.Context, p *pass, err error) {
 		e.fail(fault.New(fault.ErrIncomplete, "interrupted; the next pass goes on"))
 	}
 	if err != nil {
+		e.Damaged = errors.Is(err, state.ErrDamaged)
 		e.fail(err)
 	}
 	if m, ok := p.flow.To.(targets.Metered); ok {
@@ -201,4 +204,45 @@ func (e Entry) summary() ([]byte, error) {
 	s.Failed = s.Failed[:min(most, len(s.Failed))]
 	s.Requests, s.BytesSent = 0, 0
 	return json.Marshal(&s)
+}
+
+// Report is the outcome of one run of the command: an entry for each flow. Its JSON form is a contract.
+type Report struct {
+	Version    int       `json:"version"`
+	StartedAt  time.Time `json:"started_at"`
+	DurationMS int64     `json:"duration_ms"`
+	Outcome    string    `json:"outcome"`
+	ExitCode   int       `json:"exit_code"`
+	DryRun     bool      `json:"dry_run"`
+	Syncs      []*Entry  `json:"syncs"`
+}
+
+// NewReport puts the entries of a run together.
+func NewReport(started time.Time, dryRun bool, entries []*Entry) *Report {
+	r := &Report{
+		Version: 1, StartedAt: started.UTC().Truncate(time.Second), DurationMS: time.Since(started).Milliseconds(),
+		Outcome: OutcomeOK, DryRun: dryRun, Syncs: entries,
+	}
+	if r.Syncs == nil {
+		r.Syncs = []*Entry{}
+	}
+	rank := map[string]int{OutcomeOK: 0, OutcomeHeld: 1, OutcomeIncomplete: 2, OutcomeError: 3}
+	codes := map[int]int{0: 0, 3: 1, 1: 2, 130: 3}
+	for _, e := range entries {
+		if rank[e.Outcome] > rank[r.Outcome] {
+			r.Outcome = e.Outcome
+		}
+		if code := e.ExitCode(); codes[code] > codes[r.ExitCode] {
+			r.ExitCode = code
+		}
+	}
+	return r
+}
+
+// Changed counts what the run changed, or would.
+func (r *Report) Changed() (n int) {
+	for _, e := range r.Syncs {
+		n += e.Changed()
+	}
+	return n
 }

@@ -1,0 +1,224 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	kbsync "kbsyncd/internal/sync"
+)
+
+// most is how many documents of one list are shown; the rest is counted.
+const most = 20
+
+// Summary shows what a run did: a line for each flow, then everything that needs attention.
+func (c *Console) Summary(r *kbsync.Report) {
+	names := labels(r.Syncs)
+	width := 0
+	for _, n := range names {
+		width = max(width, len(n))
+	}
+	for i, e := range r.Syncs {
+		c.Printf("%s   %s\n", c.style(bold, pad(names[i], width)), c.outcome(e))
+		c.details(e, strings.Repeat(" ", width+3))
+	}
+}
+
+// labels name flows; the target is named only where a sync has several.
+func labels(entries []*kbsync.Entry) []string {
+	n := map[string]int{}
+	for _, e := range entries {
+		n[e.Sync]++
+	}
+	out := make([]string, len(entries))
+	for i, e := range entries {
+		out[i] = e.Sync
+		if n[e.Sync] > 1 {
+			out[i] += " → " + e.Target
+		}
+	}
+	return out
+}
+
+// outcome is the line of one flow.
+func (c *Console) outcome(e *kbsync.Entry) string {
+	var head string
+	switch {
+	case e.Interrupted:
+		head = c.style(yellow, "■ interrupted")
+	case e.Outcome == kbsync.OutcomeOK:
+		head = c.style(green, "✓ in sync")
+	case e.Outcome == kbsync.OutcomeHeld:
+		head = c.style(yellow, "! deletions held")
+	case e.Outcome == kbsync.OutcomeIncomplete:
+		head = c.style(red, "✗ incomplete")
+	default:
+		head = c.style(red, "✗ failed")
+	}
+	words := []string{head, Plural(e.Documents, "document")}
+	for _, n := range []struct {
+		n    int
+		word string
+	}{
+		{e.Uploaded, "uploaded"}, {e.Replaced, "replaced"}, {e.Renamed, "renamed"}, {e.Deleted, "deleted"},
+		{e.Adopted, "adopted"}, {e.Assigned, "assigned"}, {e.Unassigned, "unassigned"}, {len(e.Failed), "failed"},
+		{len(e.Pending), "pending"}, {len(e.Held), "held"}, {len(e.Skipped), "skipped"},
+	} {
+		if n.n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n.n, n.word))
+		}
+	}
+	words = append(words, Duration(e.Duration))
+	if e.Settled > 0 {
+		words = append(words, "searchable after "+Duration(e.Settled))
+	}
+	return strings.Join(words, "   ")
+}
+
+// details lists what needs attention.
+func (c *Console) details(e *kbsync.Entry, indent string) {
+	if e.Error != "" {
+		for _, line := range strings.Split(e.Error, " | ") {
+			c.Printf("%s%s\n", indent, c.style(red, line))
+		}
+	}
+	list := func(color, what string, n int, at func(int) (string, string)) {
+		for i := range min(n, most) {
+			doc, why := at(i)
+			c.Printf("%s%s %s: %s\n", indent, c.style(color, what), doc, why)
+		}
+		if n > most {
+			c.Printf("%s%s and %d more; --report FILE lists all\n", indent, c.style(color, what), n-most)
+		}
+	}
+	list(red, "failed", len(e.Failed), func(i int) (string, string) { return e.Failed[i].Document, e.Failed[i].Error })
+	list(yellow, "pending", len(e.Pending), func(i int) (string, string) { return e.Pending[i].Document, e.Pending[i].Status })
+	list(yellow, "held", len(e.Held), func(i int) (string, string) { return e.Held[i].Document, e.Held[i].Reason })
+	list(dim, "skipped", len(e.Skipped), func(i int) (string, string) { return e.Skipped[i].Document, e.Skipped[i].Reason })
+	if len(e.Held) > 0 {
+		c.Printf("%sNothing was deleted. To delete them: kbsyncd approve %s, or run with --allow-deletes. Otherwise bring the documents back.\n",
+			indent, e.Sync)
+	}
+}
+
+// Plan shows what a dry run found, the way people know it.
+func (c *Console) Plan(r *kbsync.Report) {
+	for _, e := range r.Syncs {
+		c.planHead(e)
+		changes := slices.Clone(e.Changes)
+		slices.SortStableFunc(changes, func(a, b kbsync.Change) int { return order(a.Action) - order(b.Action) })
+		width := 0
+		for _, ch := range changes {
+			width = max(width, min(60, len([]rune(ch.Document))))
+		}
+		for _, ch := range changes {
+			if line := c.change(ch, width); line != "" {
+				c.Printf("  %s\n", line)
+			}
+		}
+		for _, s := range e.Skipped {
+			c.Printf("  %s %s   %s\n", c.style(yellow, "!"), pad(s.Document, width), c.style(dim, "skipped: "+s.Reason))
+		}
+		for _, h := range e.Held {
+			c.Printf("  %s %s   %s\n", c.style(yellow, "="), pad(h.Document, width), "deletion held: "+h.Reason)
+		}
+		for _, f := range e.Failed {
+			c.Printf("  %s %s   %s\n", c.style(red, "✗"), pad(f.Document, width), f.Error)
+		}
+		for _, w := range e.Pending {
+			c.Printf("  %s %s   %s\n", c.style(yellow, "…"), pad(w.Document, width), w.Status)
+		}
+		if e.Error != "" {
+			c.Printf("  %s\n", c.style(red, e.Error))
+		}
+		c.Printf("%s\n", c.totals(e))
+	}
+}
+
+func (c *Console) planHead(e *kbsync.Entry) {
+	store := e.Target
+	if e.Store != "" {
+		store = fmt.Sprintf("%q", e.Store)
+	}
+	if e.StoreMissing {
+		store += " (to be created)"
+	}
+	c.Printf("%s → %s at %s\n", c.style(bold, e.Sync), store, e.Kind)
+}
+
+// order shows changes by action, as in a plan.
+func order(action string) int {
+	return slices.Index([]string{kbsync.ActionUpload, kbsync.ActionReplace, kbsync.ActionRename, kbsync.ActionDelete,
+		kbsync.ActionAdopt, kbsync.ActionAssign, kbsync.ActionUnassign}, action)
+}
+
+func (c *Console) change(ch kbsync.Change, width int) string {
+	doc := pad(ch.Document, width)
+	size := fmt.Sprintf("%10s", Size(ch.Bytes))
+	if ch.Parts > 1 {
+		size += fmt.Sprintf(" in %d parts", ch.Parts)
+	}
+	switch ch.Action {
+	case kbsync.ActionUpload:
+		return c.style(green, "+") + " " + doc + " " + size
+	case kbsync.ActionReplace:
+		return c.style(yellow, "~") + " " + doc + " " + size + "   edited " + Ago(ch.Modified)
+	case kbsync.ActionRename:
+		from := ch.From
+		if from == "" {
+			from = "another name"
+		}
+		return c.style(cyan, ">") + " " + doc + " " + pad("", 10) + "   renamed from " + from
+	case kbsync.ActionDelete:
+		return c.style(red, "-") + " " + doc + " " + pad("", 10) + "   gone"
+	case kbsync.ActionAssign:
+		return c.style(cyan, "→") + " agent " + ch.Document + "   gets the knowledge base"
+	case kbsync.ActionUnassign:
+		return c.style(cyan, "→") + " agent " + ch.Document + "   loses the knowledge base"
+	}
+	return ""
+}
+
+func (c *Console) totals(e *kbsync.Entry) string {
+	var parts []string
+	for _, n := range []struct {
+		n    int
+		noun string
+	}{
+		{e.Uploaded, "upload"}, {e.Replaced, "replacement"}, {e.Renamed, "rename"}, {e.Deleted, "deletion"},
+		{e.Assigned, "assignment"}, {e.Unassigned, "removal"},
+	} {
+		if n.n > 0 {
+			parts = append(parts, Plural(n.n, n.noun))
+		}
+	}
+	if len(parts) == 0 {
+		s := "Plan: nothing to do, " + Plural(e.Documents, "document") + " in place."
+		if e.Error != "" || len(e.Failed) > 0 {
+			s = "Plan: incomplete, see above."
+		}
+		return s
+	}
+	s := "Plan: " + strings.Join(parts, ", ") + ". " + Plural(e.PlanCalls, "request") + ", " + Size(e.PlanBytes)
+	if e.PlanTime > 0 {
+		s += ", about " + Duration(e.PlanTime)
+	}
+	return s + ". Nothing was changed (--dry-run)."
+}
+
+// Status shows what the last passes left behind; note adds a few words to a flow.
+func (c *Console) Status(entries []*kbsync.Entry, note func(int) string) {
+	names := labels(entries)
+	width := 0
+	for _, n := range names {
+		width = max(width, len(n))
+	}
+	for i, e := range entries {
+		if e.Outcome == "never run" {
+			c.Printf("%s   %s\n", c.style(bold, pad(names[i], width)), note(i))
+			continue
+		}
+		c.Printf("%s   %s   %s\n", c.style(bold, pad(names[i], width)), c.outcome(e), c.style(dim, note(i)))
+		c.details(e, strings.Repeat(" ", width+3))
+	}
+}

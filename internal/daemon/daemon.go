@@ -1,0 +1,303 @@
+// Package daemon puts the parts together: it opens what a configuration names and runs passes over it. Each store is
+// worked on by one pass at a time, different stores at the same time.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kbsyncd/internal/config"
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/sources"
+	"kbsyncd/internal/state"
+	kbsync "kbsyncd/internal/sync"
+	"kbsyncd/internal/targets"
+)
+
+// Program is a configuration that can be run.
+type Program struct {
+	Config    *config.Config
+	Log       *slog.Logger
+	UserAgent string
+}
+
+// Once says how to make one pass over everything.
+type Once struct {
+	kbsync.Options
+	Only []string // these syncs only; all when empty
+}
+
+// Live is a flow under way, for those who show progress.
+type Live struct {
+	Sync, Target string
+	Progress     *kbsync.Progress
+}
+
+// set is what one run has open.
+type set struct {
+	*Program
+	sources map[string]sources.Source
+	targets map[string]targets.Target
+}
+
+// RunOnce makes one pass over the syncs. Watch, when not nil, is called once before the first pass. The error is about what
+// kept the run from starting; everything else is in the report.
+func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbsync.Report, error) {
+	started := time.Now()
+	db, err := p.openState(o.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close() }()
+	s, err := p.open(o.Only)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	flows := s.flows(o.Only)
+	live := make([]Live, len(flows))
+	for i, f := range flows {
+		live[i] = Live{f.Sync, f.Target, &kbsync.Progress{}}
+	}
+	if watch != nil {
+		watch(live)
+	}
+	entries := s.run(ctx, db, flows, live, o.Options)
+	if damaged(entries) && !o.DryRun {
+		_ = db.Close()
+		aside, err := state.SetAside(p.Config.State)
+		if err != nil {
+			return nil, err
+		}
+		p.warnAside(aside)
+		if db, err = p.openState(false); err != nil {
+			return nil, err
+		}
+		entries = s.run(ctx, db, flows, live, o.Options)
+	}
+	return kbsync.NewReport(started, o.DryRun, entries), nil
+}
+
+func damaged(entries []*kbsync.Entry) bool {
+	for _, e := range entries {
+		if e.Damaged {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Program) openState(readOnly bool) (*state.DB, error) {
+	db, aside, err := state.Open(p.Config.State, state.Options{ReadOnly: readOnly})
+	if aside != "" {
+		p.warnAside(aside)
+	}
+	return db, err
+}
+
+func (p *Program) warnAside(aside string) {
+	p.Log.Warn("the state file was damaged; it is set aside and rebuilt from the vendor's listing", "aside", aside)
+}
+
+// open opens the sources and targets that the syncs use.
+func (p *Program) open(only []string) (*set, error) {
+	s := &set{Program: p, sources: map[string]sources.Source{}, targets: map[string]targets.Target{}}
+	for _, sy := range p.Config.Syncs {
+		if !wanted(sy.Name, only) {
+			continue
+		}
+		for _, name := range sy.From {
+			if s.sources[name] == nil {
+				src, err := p.OpenSource(name)
+				if err != nil {
+					s.close()
+					return nil, err
+				}
+				s.sources[name] = src
+			}
+		}
+		for _, name := range sy.To {
+			if s.targets[name] == nil {
+				t, err := p.OpenTarget(name)
+				if err != nil {
+					s.close()
+					return nil, err
+				}
+				s.targets[name] = t
+			}
+		}
+	}
+	return s, nil
+}
+
+// OpenSource opens one source of the configuration.
+func (p *Program) OpenSource(name string) (sources.Source, error) {
+	c, ok := p.Config.Sources[name]
+	if !ok {
+		return nil, fault.New(fault.ErrSetup, "no source is called %q", name)
+	}
+	src, err := c.Config.Open(sources.Options{Name: name, Dir: p.Config.Dir, Logger: p.Log.With("source", name)})
+	if err != nil {
+		return nil, fmt.Errorf("sources.%s: %w", name, err)
+	}
+	return src, nil
+}
+
+// OpenTarget opens one target of the configuration; no request is made.
+func (p *Program) OpenTarget(name string) (targets.Target, error) {
+	c, ok := p.Config.Targets[name]
+	if !ok {
+		return nil, fault.New(fault.ErrSetup, "no target is called %q", name)
+	}
+	t, err := c.Config.Open(targets.Options{Name: name, UserAgent: p.UserAgent, Logger: p.Log.With("target", name)})
+	if err != nil {
+		return nil, fmt.Errorf("targets.%s: %w", name, err)
+	}
+	return t, nil
+}
+
+func (s *set) close() {
+	for _, src := range s.sources {
+		_ = src.Close()
+	}
+	for _, t := range s.targets {
+		_ = t.Close()
+	}
+}
+
+func wanted(name string, only []string) bool {
+	for _, o := range only {
+		if o == name {
+			return true
+		}
+	}
+	return len(only) == 0
+}
+
+// flows is every sync at every one of its targets.
+func (s *set) flows(only []string) []kbsync.Flow {
+	var out []kbsync.Flow
+	for _, sy := range s.Config.Syncs {
+		if !wanted(sy.Name, only) {
+			continue
+		}
+		for _, to := range sy.To {
+			f := kbsync.Flow{
+				Sync: sy.Name, Target: to, Owner: s.Config.Owner, To: s.targets[to], Kind: s.Config.Targets[to].Type,
+				Delete: sy.Delete, Reconcile: sy.Reconcile, MaxDelete: limit(sy.MaxDelete),
+			}
+			for _, a := range sy.Agents {
+				f.Agents = append(f.Agents, a.ID)
+			}
+			for _, name := range sy.From {
+				f.Sources = append(f.Sources, kbsync.Source{Name: name, Source: s.sources[name]})
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func limit(m config.MaxDelete) kbsync.Limit {
+	switch {
+	case m.Default:
+		return kbsync.DefaultLimit()
+	case m.Percent > 0:
+		return kbsync.Limit{Percent: m.Percent, Count: -1}
+	}
+	return kbsync.Limit{Count: m.Count}
+}
+
+// run makes the passes: one after the other for each target, targets side by side.
+func (s *set) run(ctx context.Context, db *state.DB, flows []kbsync.Flow, live []Live, o kbsync.Options) []*kbsync.Entry {
+	e := &kbsync.Engine{DB: db, Log: s.Log}
+	entries := make([]*kbsync.Entry, len(flows))
+	byTarget := map[string][]int{}
+	for i, f := range flows {
+		byTarget[f.Target] = append(byTarget[f.Target], i)
+	}
+	var g errgroup.Group
+	for _, name := range sortedNames(byTarget) {
+		g.Go(func() error {
+			for _, i := range byTarget[name] {
+				entries[i] = e.Run(ctx, flows[i], o, live[i].Progress)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return entries
+}
+
+func sortedNames(m map[string][]int) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// Check is what `check --connect` learnt about one target.
+type Check struct {
+	Target, Kind string
+	Store        targets.Store
+	Err          error
+	Problems     []error // about agents
+}
+
+// Connect asks every target whether its key, store and agents are good. It changes nothing.
+func (p *Program) Connect(ctx context.Context) []Check {
+	names := make(map[string][]int, len(p.Config.Targets))
+	for name := range p.Config.Targets {
+		names[name] = nil
+	}
+	order := sortedNames(names)
+	out := make([]Check, len(order))
+	var wg sync.WaitGroup
+	for i, name := range order {
+		wg.Go(func() { out[i] = p.connect(ctx, name) })
+	}
+	wg.Wait()
+	return out
+}
+
+func (p *Program) connect(ctx context.Context, name string) (c Check) {
+	c = Check{Target: name, Kind: p.Config.Targets[name].Type}
+	t, err := p.OpenTarget(name)
+	if err != nil {
+		c.Err = err
+		return c
+	}
+	defer func() { c.Err = errors.Join(c.Err, t.Close()) }()
+	if c.Store, c.Err = t.Connect(ctx, false); c.Err != nil || c.Store.ID == "" {
+		return c
+	}
+	l, ok := t.(targets.Linker)
+	if !ok {
+		return c
+	}
+	var agents []string
+	for _, sy := range p.Config.Syncs {
+		for _, to := range sy.To {
+			for _, a := range sy.Agents {
+				if to == name {
+					agents = append(agents, a.ID)
+				}
+			}
+		}
+	}
+	if len(agents) == 0 {
+		return c
+	}
+	res, err := l.Link(ctx, targets.LinkRequest{Want: agents, Searchable: true, DryRun: true})
+	c.Err, c.Problems = err, res.Problems
+	return c
+}
