@@ -41,6 +41,7 @@ func (d *decoder) build(doc *document) *Config {
 		cfg.Targets[name] = t
 	}
 	d.buildSyncs(cfg, doc)
+	cfg.SyncsLine = max(1, d.at["syncs"].line)
 	return cfg
 }
 

@@ -39,7 +39,9 @@ type Config struct {
 	Sources map[string]Source
 	Targets map[string]Target
 	Syncs   []Sync // ordered by name
-	Notify  []Notify
+	// SyncsLine is the line of the file that says which syncs there are.
+	SyncsLine int
+	Notify    []Notify
 }
 
 // Source is one entry under `sources`.

@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected files")
 
 func testKinds() Kinds {
-	return standins(Kinds{Sources: sourcekinds.Kinds(), Targets: targetkinds.Kinds()})
+	return Kinds{Sources: sourcekinds.Kinds(), Targets: targetkinds.Kinds()}
 }
 
 // testEnv is the environment of every test; the keys are recognisable in messages.

@@ -55,8 +55,10 @@ func (r *reference) rows(v reflect.Value, prefix string) {
 	}
 }
 
-// escape keeps a cell of the table in one piece.
-func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+var escaper = strings.NewReplacer("|", `\|`, "*", `\*`)
+
+// escape keeps a cell of the table in one piece and globs from becoming bold text.
+func escape(s string) string { return escaper.Replace(s) }
 
 func valueWord(t reflect.Type, f field) string {
 	if f.enum != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"reflect"
 	"slices"
 	"time"
 
@@ -58,9 +57,6 @@ func (p *pass) conclude(ctx context.Context, err error) error {
 	}
 	if err := p.saveHeld(complete); err != nil {
 		return err
-	}
-	if reflect.DeepEqual(p.facts, p.before) && p.recorded {
-		return nil
 	}
 	return p.writeFacts()
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sort"
 	"strings"
@@ -40,7 +41,7 @@ type pass struct {
 	entry    *Entry
 
 	facts     state.Facts
-	before    state.Facts // as read
+	stored    state.Facts // as the state holds them
 	recorded  bool        // the flow was recorded before
 	index     *index      // nil: the records are trusted
 	rendering convert.Target
@@ -147,7 +148,7 @@ func (p *pass) open(ctx context.Context) (err error) {
 	if p.facts, p.recorded, err = p.DB.Facts(p.id); err != nil {
 		return err
 	}
-	p.before = p.facts
+	p.stored = p.facts
 	render := p.renderDigest()
 	p.rerender = p.facts.Render != "" && p.facts.Render != render
 	p.facts.Render = render
@@ -241,8 +242,21 @@ func (p *pass) connect(ctx context.Context) error {
 	return nil
 }
 
+// writeFacts stores the facts unless the state holds the very same.
 func (p *pass) writeFacts() error {
-	return p.DB.Update(p.id, func(w *state.Writer) error { return w.SetFacts(p.facts) })
+	if p.recorded && reflect.DeepEqual(p.facts, p.stored) {
+		return nil
+	}
+	err := p.DB.Update(p.id, func(w *state.Writer) error { return w.SetFacts(p.facts) })
+	if err == nil {
+		p.factsWritten()
+	}
+	return err
+}
+
+func (p *pass) factsWritten() {
+	p.recorded, p.stored = true, p.facts
+	p.stored.Linked, p.stored.Deleted = slices.Clone(p.facts.Linked), slices.Clone(p.facts.Deleted)
 }
 
 // consume takes documents as they are found and starts sending them.

@@ -184,6 +184,7 @@ func (p *pass) eraseChunk(ctx context.Context, chunk []gone) error {
 	if err != nil {
 		return err
 	}
+	p.factsWritten()
 	for _, g := range done {
 		p.entry.Deleted++
 		p.progress.Deleted.Add(1)

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/text/unicode/norm"
+
+	"kbsyncd/internal/config"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources"
+	"kbsyncd/internal/state"
+	kbsync "kbsyncd/internal/sync"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "explain DOCUMENT",
+		Short:   "Every rule and event that led to a document's state, at every target",
+		Example: "  kbsyncd explain handbook/setup/install.md",
+		Args:    exactly(1, "name the document as SOURCE/PATH, for example handbook/setup/install.md"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			return a.explain(cmd.Context(), cfg, kb.Key(norm.NFC.String(args[0])))
+		},
+	}
+}
+
+func (a *app) explain(ctx context.Context, cfg *config.Config, k kb.Key) error {
+	if _, ok := cfg.Sources[k.Source()]; !ok || k.Path() == "" {
+		return usage{fmt.Errorf("%s is no document: no source is called %q; write SOURCE/PATH", kb.Printable(string(k)), kb.Printable(k.Source()))}
+	}
+	p := a.program(cfg, true)
+	fmt.Fprintf(a.stdout, "%s\n", kb.Printable(string(k)))
+	src, err := p.OpenSource(k.Source())
+	if err != nil {
+		return failed{err}
+	}
+	defer src.Close()
+	a.explainSource(ctx, src, k)
+	db, _, err := state.Open(cfg.State, state.Options{ReadOnly: true})
+	if err != nil {
+		return failed{err}
+	}
+	defer db.Close()
+	for _, sy := range cfg.Syncs {
+		if !slices.Contains(sy.From, k.Source()) {
+			continue
+		}
+		for _, to := range sy.To {
+			if err := a.explainFlow(db, cfg, state.Flow{Sync: sy.Name, Target: to}, k); err != nil {
+				return failed{err}
+			}
+		}
+	}
+	return nil
+}
+
+func (a *app) explainSource(ctx context.Context, src sources.Source, k kb.Key) {
+	if c, ok := src.(sources.Checker); ok {
+		there, err := c.Exists(ctx, k)
+		switch {
+		case err != nil:
+			fmt.Fprintf(a.stdout, "  source   cannot tell whether it is there: %v\n", err)
+		case there:
+			fmt.Fprintf(a.stdout, "  source   it is there\n")
+		default:
+			fmt.Fprintf(a.stdout, "  source   it is not there\n")
+		}
+	}
+	if x, ok := src.(sources.Explainer); ok {
+		for _, line := range x.Explain(k.Path()) {
+			fmt.Fprintf(a.stdout, "  rule     %s\n", line)
+		}
+	}
+}
+
+// explainFlow tells what one target holds of the document and what the last pass said about it.
+func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.Key) error {
+	fmt.Fprintf(a.stdout, "  %s → %s (%s)\n", f.Sync, f.Target, cfg.Targets[f.Target].Type)
+	r, ok, err := db.Record(f, k)
+	if err != nil {
+		return err
+	}
+	say := func(what, format string, args ...any) {
+		fmt.Fprintf(a.stdout, "    %-8s %s\n", what, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case !ok:
+		say("record", "nothing was sent yet")
+	case r.Skipped != "":
+		say("skipped", "%s", r.Skipped)
+	default:
+		status := "sent, not searchable yet"
+		if r.Settled {
+			status = "searchable"
+		}
+		say("status", "%s, content %s", status, r.Content.String()[:12])
+		scope := kb.NewScope(cfg.Owner, f.Sync)
+		for i, pt := range r.Parts {
+			m := kb.Mark{Scope: scope, Key: k.Hash(), Hash: pt.Hash}
+			if !r.Whole {
+				m.Part = i + 1
+			}
+			say("remote", "%s as %s", pt.ID, kb.RemoteName(k, m, pt.Ext, 255))
+		}
+		for _, id := range r.Retire {
+			say("older", "%s is deleted once the new version is searchable", id)
+		}
+	}
+	run, err := db.LastRun(f)
+	if err != nil || run == nil {
+		return err
+	}
+	var e kbsync.Entry
+	if err := json.Unmarshal(run, &e); err != nil {
+		return fmt.Errorf("%w: last run of %s", state.ErrDamaged, f.Sync)
+	}
+	name := kb.Printable(string(k))
+	for _, x := range e.Skipped {
+		if x.Document == name && r.Skipped == "" {
+			say("skipped", "%s", x.Reason)
+		}
+	}
+	for _, x := range e.Failed {
+		if x.Document == name {
+			say("failed", "%s", x.Error)
+		}
+	}
+	for _, x := range e.Pending {
+		if x.Document == name {
+			say("pending", "%s", x.Status)
+		}
+	}
+	for _, x := range e.Held {
+		if x.Document == name {
+			say("held", "its deletion waits: %s; kbsyncd approve %s", x.Reason, f.Sync)
+		}
+	}
+	if e.Error != "" {
+		say("pass", "%s", strings.ReplaceAll(e.Error, " | ", "; "))
+	}
+	return nil
+}
