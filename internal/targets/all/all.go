@@ -6,9 +6,10 @@ import (
 	"kbsyncd/internal/targets/chatbase"
 	"kbsyncd/internal/targets/converse"
 	"kbsyncd/internal/targets/hamsa"
+	"kbsyncd/internal/targets/starleads"
 )
 
 // Kinds are the vendors in the order of the documentation.
 func Kinds() []targets.Kind {
-	return []targets.Kind{chatbase.Kind, hamsa.Kind, converse.Kind}
+	return []targets.Kind{starleads.Kind, chatbase.Kind, hamsa.Kind, converse.Kind}
 }
