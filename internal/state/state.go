@@ -109,6 +109,7 @@ func open(path string, o Options) (db *DB, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	b.AllocSize = 1 << 20 // how much the file grows at a time
 	db = &DB{path: path, bolt: b, readOnly: o.ReadOnly}
 	if err := db.prepare(); err != nil {
 		_ = b.Close()

@@ -21,7 +21,7 @@ func (p *pass) conclude(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil {
 		// The answers of requests in flight are still to come, and they are recorded.
-		if err := p.sender.wait(ctx); err != nil && !errors.Is(err, context.Canceled) && !fault.StopsTarget(err) {
+		if err := p.sender.wait(); err != nil && !errors.Is(err, context.Canceled) && !fault.StopsTarget(err) {
 			p.unsure = true
 		}
 		for _, j := range p.settling {

@@ -25,6 +25,9 @@ import (
 // and the time that an old version stays beside a new one.
 const wave = 20_000
 
+// commitChunk is how many records go into one commit that no vendor batch shapes.
+const commitChunk = 1000
+
 // holdBack is how many new documents wait for the end of the scan, in case they turn out to be renamed ones.
 const holdBack = 20_000
 
@@ -261,9 +264,10 @@ func (p *pass) factsWritten() {
 
 // consume takes documents as they are found and starts sending them.
 func (p *pass) consume(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	// Only the scan ends early when sending cannot go on; what is under way is finished.
+	scanCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ch, wait := p.render(ctx)
+	ch, wait := p.render(scanCtx)
 	var err error
 	for r := range ch {
 		if err != nil {
@@ -275,7 +279,7 @@ func (p *pass) consume(ctx context.Context) error {
 	}
 	werr := wait()
 	if err != nil {
-		_ = p.sender.wait(ctx)
+		_ = p.sender.wait()
 		return err
 	}
 	return werr
@@ -344,7 +348,7 @@ func (p *pass) present(ctx context.Context, j *job, v verdict, old *state.Record
 	rec := j.final(true)
 	if old == nil || !old.Equal(rec) {
 		p.puts = append(p.puts, recordPut{j.doc.Key, rec})
-		if len(p.puts) >= 1000 {
+		if len(p.puts) >= commitChunk {
 			return p.flushPuts()
 		}
 	}

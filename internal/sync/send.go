@@ -131,11 +131,11 @@ func (s *sender) flush(ctx context.Context) error {
 	if len(s.batch) > 0 {
 		err = s.dispatch(ctx)
 	}
-	return errors.Join(err, s.wait(ctx))
+	return errors.Join(err, s.wait())
 }
 
 // wait takes the answers of all batches under way, also after a cancellation: what was sent is recorded.
-func (s *sender) wait(context.Context) error {
+func (s *sender) wait() error {
 	var first error
 	for s.flying > 0 {
 		if err := s.take(<-s.answers); err != nil && first == nil {

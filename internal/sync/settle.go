@@ -318,16 +318,19 @@ func (p *pass) settled(jobs []*job) error {
 		p.entry.Settled = time.Since(p.sentAt)
 	}
 	slices.SortFunc(jobs, compareKeys)
-	err := p.DB.Update(p.id, func(w *state.Writer) error {
-		for _, j := range jobs {
-			if err := p.store(w, j, true); err != nil {
-				return err
+	// A commit copies every page that it touches, so a large one would make the file grow for good.
+	for chunk := range slices.Chunk(jobs, commitChunk) {
+		err := p.DB.Update(p.id, func(w *state.Writer) error {
+			for _, j := range chunk {
+				if err := p.store(w, j, true); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	for _, j := range jobs {
 		if j.action != "" {
