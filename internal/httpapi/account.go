@@ -33,6 +33,7 @@ type account struct {
 	inUse     int
 	waiting   []chan struct{} // first in, first out; closed when its turn has come
 	notBefore time.Time       // the vendor asked to wait until then
+	share     float64         // of the configured rate that is used now; less after the vendor found it too much
 }
 
 // limits are what one client asks for.
@@ -49,7 +50,7 @@ func openAccount(base *url.URL, o Options) (*account, *limits) {
 	defer accounts.Unlock()
 	a := accounts.byID[id]
 	if a == nil {
-		a = &account{id: id, limiter: rate.NewLimiter(rate.Inf, 1)}
+		a = &account{id: id, limiter: rate.NewLimiter(rate.Inf, 1), share: 1}
 		accounts.byID[id] = a
 	}
 	l := &limits{rate: rate.Inf, burst: max(o.Burst, 1), concurrency: o.Concurrency}
@@ -78,11 +79,17 @@ func (a *account) leave(l *limits) {
 	a.wake()
 }
 
-// tighten applies the tightest rate of all clients. The caller holds the lock.
+// tighten applies the tightest rate of all clients, or the share of it that the vendor bears. The caller holds the lock.
 func (a *account) tighten() {
+	if len(a.users) == 0 {
+		return
+	}
 	tight := *a.users[0]
 	for _, u := range a.users[1:] {
 		tight.rate, tight.burst = min(tight.rate, u.rate), min(tight.burst, u.burst)
+	}
+	if tight.rate != rate.Inf {
+		tight.rate *= rate.Limit(a.share)
 	}
 	if a.limiter.Limit() != tight.rate {
 		a.limiter.SetLimit(tight.rate)
@@ -145,6 +152,24 @@ func (a *account) release() {
 	defer a.mu.Unlock()
 	a.inUse--
 	a.wake()
+}
+
+// tooFast halves the rate after a 429.
+func (a *account) tooFast() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.share = max(a.share/2, 1.0/64)
+	a.tighten()
+}
+
+// fine lets the rate grow back slowly after requests that went through.
+func (a *account) fine() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.share < 1 {
+		a.share = min(a.share*1.02, 1)
+		a.tighten()
+	}
 }
 
 // pause makes every request of the account wait, because the vendor asked one of them to.

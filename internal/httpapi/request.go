@@ -101,6 +101,7 @@ func (c *Client) run(ctx context.Context, r Request, handle func(*exchange) *fai
 		}
 		f := c.once(ctx, &r, body, n, leave, handle)
 		if f == nil {
+			c.account.fine()
 			return nil
 		}
 		last = f.err
@@ -137,6 +138,9 @@ func (c *Client) next(r *Request, f *failure, n int, start time.Time) (time.Dura
 		return 0, e
 	}
 	limited := e.Status == http.StatusTooManyRequests
+	if limited {
+		c.account.tooFast()
+	}
 	if r.Create && (f.ambiguous || f.passing && !f.unsent && !limited) {
 		e.Class = fault.ErrUnknown
 		return 0, e

@@ -45,9 +45,10 @@ type Target struct {
 	mu      sync.Mutex
 	dataset string // guarded by mu; the id, "" before Connect found it
 
-	deletes    atomic.Bool // the route of deletion has worked, so its 404 means what it says
-	noKeywords atomic.Bool // the search by name did not find what the listing has
-	unknown    sync.Map    // words for a status that were logged
+	deletes    atomic.Bool  // the route of deletion has worked, so its 404 means what it says
+	bodyLimit  atomic.Int64 // bytes of documents in one request that the vendor bears; 0: not known
+	noKeywords atomic.Bool  // the search by name did not find what the listing has
+	unknown    sync.Map     // words for a status that were logged
 }
 
 var (
@@ -224,10 +225,7 @@ func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (
 	var d document
 	err = t.call(ctx, "rename document", "document_update", vars{"datasetId": dataset, "documentId": string(id)}, map[string]string{"name": name}, &d)
 	if err != nil {
-		if isGone(err) && !errors.Is(err, fault.ErrNotFound) {
-			err = fault.New(fault.ErrNotFound, "starleads: no document %s", id).Because(err)
-		}
-		return targets.Remote{}, err
+		return targets.Remote{}, missing(err, id)
 	}
 	if d.Name != "" && d.Name != name {
 		return targets.Remote{}, fault.New(fault.ErrRejected, "starleads: the document was to be named %q and is named %q", name, kb.Printable(d.Name))
@@ -248,7 +246,19 @@ func (t *Target) Download(ctx context.Context, id targets.RemoteID) (io.ReadClos
 		return nil, err
 	}
 	r.MaxAnswer = max(2*t.cfg.MaxFileSize, 64<<20)
-	return t.http.Open(ctx, r)
+	rc, err := t.http.Open(ctx, r)
+	if err != nil {
+		return nil, missing(err, id)
+	}
+	return rc, nil
+}
+
+// missing gives a refusal that speaks of an unknown document its class; the vendor may use 400 for it.
+func missing(err error, id targets.RemoteID) error {
+	if isGone(err) && !errors.Is(err, fault.ErrNotFound) {
+		return fault.New(fault.ErrNotFound, "starleads: no document %s", id).Because(err)
+	}
+	return err
 }
 
 // Traffic implements targets.Metered.

@@ -69,6 +69,9 @@ func (it *item) check(maxBytes int64) {
 // groups cuts the items that are not done into requests within the limits.
 func (t *Target) groups(items []*item) [][]*item {
 	limit := t.Limits().BatchBytes
+	if learnt := t.bodyLimit.Load(); learnt > 0 {
+		limit = min(limit, learnt)
+	}
 	var out [][]*item
 	var bytes int64
 	for _, it := range items {
@@ -160,8 +163,11 @@ func (t *Target) recover(ctx context.Context, dataset string, group []*item, err
 	case errors.Is(err, fault.ErrQuota):
 		failRest(rest, err)
 		return nil, nil
-	case !errors.Is(err, fault.ErrUnknown):
-		return halves(rest), nil // refused: find the one at fault
+	case !errors.Is(err, fault.ErrUnknown): // refused: find the one at fault
+		if errors.Is(err, fault.ErrTooLarge) && !progress {
+			t.learnLimit(rest)
+		}
+		return halves(rest), nil
 	}
 	n := 0
 	for _, it := range rest {
@@ -187,6 +193,18 @@ func (t *Target) recover(ctx context.Context, dataset string, group []*item, err
 		return nil, err
 	}
 	return halves(rest), nil
+}
+
+// learnLimit remembers that a request with these documents was too large as a whole. It never falls below the limit of
+// one document, because that one may have been the reason.
+func (t *Target) learnLimit(items []*item) {
+	var sum int64
+	for _, it := range items {
+		sum += it.r.Size
+	}
+	if was := t.bodyLimit.Load(); was == 0 || sum/2 < was {
+		t.bodyLimit.Store(max(sum/2, t.cfg.MaxFileSize))
+	}
 }
 
 // notLanded is the error of a document that was looked for and is not there: unlike the error of
