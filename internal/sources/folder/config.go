@@ -1,0 +1,124 @@
+package folder
+
+import (
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/sources"
+)
+
+// Kind is the entry of this source in sources/all.
+var Kind = sources.Kind{
+	Name:      "folder",
+	Summary:   "files in a folder, watched for changes",
+	NewConfig: func() sources.Config { return NewConfig() },
+}
+
+// Config is the configuration of a folder.
+type Config struct {
+	Path     string        `yaml:"path" kind:"path" required:"true" doc:"The folder."`
+	Include  []string      `yaml:"include" kind:"glob" doc:"Globs relative to path, for example **/*.md; everything when absent. Hidden names are left out unless a pattern spells out a name that begins with a dot."`
+	Exclude  []string      `yaml:"exclude" kind:"glob" doc:"Globs relative to path that are left out; .kbsyncignore files (gitignore syntax) count as well."`
+	Watch    string        `yaml:"watch" enum:"auto|events|poll|off" doc:"How changes are noticed; auto polls on NFS, SMB and FUSE."`
+	Poll     time.Duration `yaml:"poll" doc:"How often to look, when polling."`
+	Debounce time.Duration `yaml:"debounce" doc:"Quiet time after the last event before a pass starts."`
+	Marker   string        `yaml:"marker" doc:"A file in the folder that must exist, else the scan fails; proof that the share is mounted."`
+}
+
+var _ sources.Config = (*Config)(nil)
+
+// NewConfig is a configuration with its defaults.
+func NewConfig() *Config {
+	return &Config{Watch: "auto", Poll: time.Minute, Debounce: 2 * time.Second}
+}
+
+// Validate implements sources.Config.
+func (c *Config) Validate() []fault.Invalid {
+	var bad []fault.Invalid
+	add := func(field, msg, hint string) {
+		bad = append(bad, fault.Invalid{Field: field, Msg: msg, Hint: hint})
+	}
+	switch {
+	case c.Path == "":
+		add("path", "is missing", "name the folder with the documents")
+	case strings.ContainsRune(c.Path, 0):
+		add("path", "contains a NUL byte", "")
+	}
+	for _, p := range c.Include {
+		bad = append(bad, checkGlob("include", p)...)
+	}
+	for _, p := range c.Exclude {
+		bad = append(bad, checkGlob("exclude", p)...)
+	}
+	switch c.Watch {
+	case "auto", "events", "poll", "off":
+	default:
+		add("watch", quote(c.Watch)+" is unknown", "use auto, events, poll or off")
+	}
+	if c.Poll < time.Second {
+		add("poll", "must be at least 1s", "")
+	}
+	if c.Debounce < 0 {
+		add("debounce", "must not be negative", "")
+	}
+	if c.Marker != "" && !filepath.IsLocal(filepath.FromSlash(c.Marker)) {
+		add("marker", quote(c.Marker)+" is not a path inside the folder", "write it relative to path, for example .kbsync-root")
+	}
+	return bad
+}
+
+func checkGlob(field, p string) []fault.Invalid {
+	one := func(msg, hint string) []fault.Invalid {
+		return []fault.Invalid{{Field: field, Msg: quote(p) + " " + msg, Hint: hint}}
+	}
+	switch {
+	case p == "":
+		return one("is empty", "")
+	case !doublestar.ValidatePattern(p):
+		return one("is no valid glob", "close every [ and {, and write \\[ for the character itself")
+	case strings.HasPrefix(p, "!"):
+		return one("begins with !", "list what to leave out under exclude")
+	case strings.HasPrefix(p, "/"):
+		return one("begins with a slash", "globs are relative to path: "+quote(strings.TrimLeft(p, "/")))
+	case strings.HasSuffix(p, "/"):
+		return one("ends with a slash", "write "+quote(p+"**")+" for everything in a directory")
+	}
+	for elem := range strings.SplitSeq(p, "/") {
+		if elem == "." || elem == ".." || elem == "" {
+			return one("has an element "+quote(elem)+", which no path has", "write it relative to path, without . and ..")
+		}
+	}
+	return nil
+}
+
+// Open implements sources.Config. It touches no disk: whether the folder is there is for Scan to say.
+func (c *Config) Open(o sources.Options) (sources.Source, error) {
+	path := c.Path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(o.Dir, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	marker := c.Marker
+	if marker != "" {
+		marker = filepath.ToSlash(filepath.Clean(filepath.FromSlash(marker)))
+	}
+	return &Folder{
+		name:   o.Name,
+		path:   path,
+		marker: marker,
+		filter: newFilter(c.Include, c.Exclude, marker),
+		log:    log,
+	}, nil
+}

@@ -1,0 +1,15 @@
+//go:build linux || openbsd || dragonfly || solaris
+
+package folder
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+func sysStat(info fs.FileInfo, st *stat) {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		st.ctime = int64(sys.Ctim.Sec)*1e9 + int64(sys.Ctim.Nsec)
+		st.ino, st.dev = uint64(sys.Ino), uint64(sys.Dev)
+	}
+}
