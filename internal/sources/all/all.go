@@ -3,11 +3,12 @@ package all
 
 import (
 	"kbsyncd/internal/sources"
+	"kbsyncd/internal/sources/folder"
 	"kbsyncd/internal/sources/gitrepo"
 	"kbsyncd/internal/sources/web"
 )
 
 // Kinds are the kinds of sources in the order of the documentation.
 func Kinds() []sources.Kind {
-	return []sources.Kind{web.Kind, gitrepo.Kind}
+	return []sources.Kind{folder.Kind, web.Kind, gitrepo.Kind}
 }
