@@ -31,20 +31,30 @@ func (t *Target) Finish(ctx context.Context) error {
 	if err != nil && !off {
 		return planHint(err)
 	}
-	word := strings.ToLower(string(state.Status))
-	if off || containsAny(word, "disabled", "not_enabled", "notenabled", "not enabled") {
-		err := t.call(ctx, "enable graph", "graph_enable", v, entityTypes{t.cfg.KnowledgeGraph.EntityTypes}, nil)
-		if err != nil && !strings.Contains(message(err), "already") {
-			return planHint(err)
-		}
-	} else if statuses[word] == targets.StatusWorking {
+	if statuses[strings.ToLower(string(state.Status))] == targets.StatusWorking {
 		return nil
 	}
-	err = t.call(ctx, "build graph", "graph_build", v, nil, nil)
-	if err != nil && !isBusy(err) && !errors.Is(err, fault.ErrConflict) {
+	if !off {
+		err = t.buildGraph(ctx, v)
+		// The state of a graph that was never enabled may look like that of one that was never built.
+		if off = strings.Contains(message(err), "enable"); !off {
+			return planHint(err)
+		}
+	}
+	err = t.call(ctx, "enable graph", "graph_enable", v, entityTypes{t.cfg.KnowledgeGraph.EntityTypes}, nil)
+	if err != nil && !strings.Contains(message(err), "already") {
 		return planHint(err)
 	}
-	return nil
+	return planHint(t.buildGraph(ctx, v))
+}
+
+// buildGraph starts the building; one that is under way is a success.
+func (t *Target) buildGraph(ctx context.Context, v vars) error {
+	err := t.call(ctx, "build graph", "graph_build", v, nil, nil)
+	if isBusy(err) || errors.Is(err, fault.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 type entityTypes struct {

@@ -228,7 +228,7 @@ var failures = []testCase{
 	{"random faults, then quiet", func(e *env) {
 		e.connect()
 		e.Backend.Put("theirs.md", []byte("by hand"))
-		e.inject(Fault{Chance: 0.15})
+		e.inject(Fault{Chance: 0.2})
 		all := docs(45, "a")
 		for range 3 {
 			for _, r := range e.upload(e.Context(), all) {
@@ -241,7 +241,7 @@ var failures = []testCase{
 		ids := e.mustUpload(all...)
 		e.settleCopies(all)
 		e.exactly(all...)
-		e.inject(Fault{Chance: 0.15})
+		e.inject(Fault{Chance: 0.2})
 		_, err := e.Target.Delete(e.Context(), ids[:20])
 		_ = e.note(err)
 		e.Backend.Heal()
