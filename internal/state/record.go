@@ -25,7 +25,7 @@ type Record struct {
 
 // Part is one remote document.
 type Part struct {
-	ID   string
+	ID   string // "" while the part is missing
 	Hash kb.PartHash
 	Ext  string // extension of the remote name, with its dot
 }

@@ -35,7 +35,7 @@ func (p *pass) conclude(ctx context.Context, err error) error {
 	if p.index != nil && complete && err == nil {
 		p.facts.Reconciled = time.Now().UTC().Truncate(time.Second)
 	}
-	if err != nil && p.connected || p.index != nil && !complete {
+	if (err != nil || !complete) && (p.connected || p.index != nil) {
 		p.unsure = true
 	}
 	switch {

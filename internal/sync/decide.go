@@ -25,6 +25,7 @@ type part struct {
 	hash   kb.PartHash
 	id     targets.RemoteID // "" while it is missing
 	status targets.Status
+	begun  bool // we asked for its indexing in this pass
 }
 
 // signature stands for the content of a document at a target: how many parts, and the beginning of the
@@ -116,6 +117,9 @@ func remembered(r state.Record) []remotePart {
 		n := i + 1
 		if r.Whole {
 			n = 0
+		}
+		if p.ID == "" {
+			continue // missing
 		}
 		out = append(out, remotePart{id: targets.RemoteID(p.ID), part: n, hash: p.Hash, known: true, status: status, size: -1, ext: p.Ext})
 	}

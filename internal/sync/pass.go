@@ -60,8 +60,9 @@ type pass struct {
 	skips      []docError
 	failures   []docError
 	unchanged  int
-	declined   int // documents that the target does not take
-	base       int // documents that the target holds, by the records
+	declined   int  // documents that the target does not take
+	aside      bool // something is at the target of documents that were not given on
+	base       int  // documents that the target holds, by the records
 
 	sender     *sender
 	freshJobs  []*job // held back until the scan is over
@@ -101,9 +102,9 @@ type job struct {
 	drop    kb.Key // the record of the document's earlier name
 	action  string // "" when nothing is sent
 	from    kb.Key
-	open    int // parts without an answer, then parts that are not searchable
+	open    int  // parts without an answer, then parts that are not searchable
+	existed bool // something of it was at the target before
 	err     error
-	started bool
 }
 
 func (j *job) bytes() (n int64) {
@@ -152,6 +153,7 @@ func (p *pass) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.stored = p.facts
+	p.entry.Store = p.facts.StoreName
 	render := p.renderDigest()
 	p.rerender = p.facts.Render != "" && p.facts.Render != render
 	p.facts.Render = render
@@ -166,7 +168,7 @@ func (p *pass) open(ctx context.Context) (err error) {
 func (p *pass) mustList() bool {
 	age := time.Since(p.facts.Reconciled)
 	switch {
-	case p.opt.Reconcile, !p.recorded, p.facts.Dirty, p.facts.Store == "":
+	case p.opt.Reconcile, !p.recorded, p.facts.Dirty:
 		return true
 	case p.flow.Reconcile > 0 && (age > p.flow.Reconcile || age < -time.Minute):
 		// A negative age: the clock went back, and the interval means nothing any more.
@@ -230,10 +232,10 @@ func (p *pass) connect(ctx context.Context) error {
 	if store.ID == "" {
 		return fmt.Errorf("the vendor named no id for the store")
 	}
+	if p.index == nil && p.facts.Store != store.ID && !(p.facts.Store == "" && store.Created) {
+		return errRestart
+	}
 	if p.facts.Store != "" && p.facts.Store != store.ID {
-		if p.index == nil {
-			return errRestart
-		}
 		return fault.New(fault.ErrSetup, "the store %q became another one during the pass", store.Name)
 	}
 	p.entry.Store = store.Name
@@ -291,7 +293,7 @@ func (p *pass) plan(ctx context.Context, r rendered) error {
 		p.unreadable(ctx, r)
 		return nil
 	}
-	j := &job{doc: r.doc}
+	j := &job{doc: r.doc, existed: len(r.have) > 0}
 	if r.parts != nil { // known from the record
 		j.rec = *r.rec
 		j.parts = r.parts
@@ -335,6 +337,9 @@ func (p *pass) present(ctx context.Context, j *job, v verdict, old *state.Record
 	}
 	switch {
 	case v.unready > 0:
+		if err := p.put(j, old, j.final(false)); err != nil {
+			return err
+		}
 		p.settling = append(p.settling, j)
 		if len(p.settling) >= wave && !p.opt.DryRun {
 			return p.settleUp(ctx)
@@ -345,14 +350,23 @@ func (p *pass) present(ctx context.Context, j *job, v verdict, old *state.Record
 		return nil
 	}
 	p.searchable = true
-	rec := j.final(true)
-	if old == nil || !old.Equal(rec) {
-		p.puts = append(p.puts, recordPut{j.doc.Key, rec})
-		if len(p.puts) >= commitChunk {
-			return p.flushPuts()
-		}
+	return p.put(j, old, j.final(true))
+}
+
+// put records what was learnt about a document, unless the state holds the very same; a group of records goes with one commit.
+func (p *pass) put(j *job, old *state.Record, rec state.Record) error {
+	if old != nil && old.Equal(rec) {
+		return nil
 	}
-	return nil
+	if p.puts = append(p.puts, recordPut{j.doc.Key, rec}); len(p.puts) < commitChunk {
+		return nil
+	}
+	return p.flushPuts()
+}
+
+// unrecorded notes that something is at the target which only the listing knows, so that the next pass lists again.
+func (p *pass) unrecorded(have bool) {
+	p.unsure = p.unsure || have && p.index != nil
 }
 
 // final is the record of a document as it is now.
@@ -388,6 +402,7 @@ func (p *pass) flushPuts() error {
 // unreadable sorts out a document that could not be rendered.
 func (p *pass) unreadable(ctx context.Context, r rendered) {
 	k := r.doc.Key
+	p.unrecorded(len(r.have) > 0)
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(r.err, fault.ErrUnsupported):
@@ -425,6 +440,7 @@ func (p *pass) collect() {
 	for _, f := range p.failures {
 		p.entry.failDocument(f.key, f.err)
 	}
+	p.unrecorded(p.aside)
 	seen, failed := -p.declined-p.refused, 0
 	for _, t := range p.sources {
 		seen += t.seen

@@ -209,8 +209,8 @@ func (m *merge) Problem(pb kb.Problem) error {
 	if m.err = m.upTo(pb.Key); m.err != nil {
 		return m.err
 	}
-	if m.index != nil {
-		m.index.take(pb.Key.Hash())
+	if m.index != nil && len(m.index.take(pb.Key.Hash())) > 0 {
+		m.aside = true
 	}
 	if m.key != nil && string(m.key) == string(pb.Key) {
 		m.tally(pb.Key.Source()).known++
@@ -274,6 +274,7 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 		}
 		f.parts = recorded(*r)
 	} else if err := convert.Choose(d.Key, d.Size, m.rendering); err != nil {
+		m.aside = m.aside || len(f.have) > 0
 		m.decline(d.Key, kept(err, len(f.have)))
 		return nil
 	}

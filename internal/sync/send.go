@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"kbsyncd/internal/convert"
@@ -216,12 +217,14 @@ func (s *sender) take(a answer) error {
 		switch {
 		case r.Err == nil && r.ID != "":
 			j.parts[pc.part].id, j.parts[pc.part].status = r.ID, r.Status
+			// The target may have found an equal document in the store instead of making one.
+			j.retire = slices.DeleteFunc(j.retire, func(id targets.RemoteID) bool { return id == r.ID })
 			p.progress.Sent.Add(1)
 			p.progress.SentBytes.Add(j.parts[pc.part].Size)
 			if why := a.starts[r.ID]; why != nil {
 				p.log.Warn("indexing could not be started", "key", j.doc.Key, "err", why)
 			} else {
-				j.started = true
+				j.parts[pc.part].begun = true
 			}
 		case r.Err == nil:
 			r.Err = fault.New(fault.ErrUnknown, "the vendor named no id")
@@ -303,6 +306,7 @@ func (p *pass) unsent(j *job) {
 	if sent > 0 || errors.Is(j.err, fault.ErrUnknown) {
 		p.unsure = true // parts of it may be there that no record names
 	}
+	p.unrecorded(j.existed)
 	switch {
 	case errors.Is(j.err, fault.ErrChanged):
 		p.entry.wait(j.doc.Key, "changed while it was sent; the next pass takes it")

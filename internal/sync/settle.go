@@ -60,7 +60,7 @@ func (p *pass) settle(ctx context.Context, jobs []*job) error {
 		j.open = 0
 		for i, pt := range j.parts {
 			if pt.status != targets.StatusDone {
-				wait[pt.id] = &unsettled{job: j, part: i, started: j.started, since: time.Now(), word: "sent"}
+				wait[pt.id] = &unsettled{job: j, part: i, started: pt.begun, since: time.Now(), word: "sent"}
 				j.open++
 			}
 		}
@@ -170,7 +170,8 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 		names[id] = p.remoteName(u.job.doc.Key, u.job.parts[u.part])
 	}
 	var done []*job
-	var again []targets.RemoteID // to be started
+	var again, retry []targets.RemoteID // to be started, to be restarted
+	var useless []*unsettled            // failed for good
 	err := s.Statuses(ctx, names, func(r targets.Remote) {
 		u := wait[r.ID]
 		if u == nil {
@@ -193,10 +194,10 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 			if u.retried {
 				p.failSettling(wait, r.ID, fault.New(fault.ErrRejected, "the vendor could not parse it (%s)", statusWords(r)).
 					WithHint("check that the file opens and holds text"))
+				useless = append(useless, u)
 				return
 			}
-			u.retried, u.since = true, time.Now()
-			again = append(again, r.ID)
+			retry = append(retry, r.ID)
 		case targets.StatusWaiting, targets.StatusCancelled:
 			if !u.started {
 				again = append(again, r.ID)
@@ -216,10 +217,47 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 	if err := p.settled(done); err != nil {
 		return err
 	}
-	if err := p.restart(ctx, s, wait); err != nil {
+	if err := p.discard(ctx, useless); err != nil {
+		return err
+	}
+	if err := p.restart(ctx, s, wait, retry); err != nil {
 		return err
 	}
 	return p.begin(ctx, s, wait, again)
+}
+
+// discard deletes remote documents that failed for good, so that they do not pile up. Their records say that the parts
+// are missing, and the next pass sends them anew; an older version is not touched.
+func (p *pass) discard(ctx context.Context, useless []*unsettled) error {
+	if len(useless) == 0 {
+		return nil
+	}
+	ids := make([]targets.RemoteID, len(useless))
+	for i, u := range useless {
+		ids[i] = u.job.parts[u.part].id
+	}
+	if err := p.connect(ctx); err != nil {
+		return err
+	}
+	bad, err := p.deleteIDs(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, u := range useless {
+		if bad[ids[i]] != nil {
+			p.unsure = true
+			continue
+		}
+		u.job.parts[u.part].id = ""
+	}
+	return p.DB.Update(p.id, func(w *state.Writer) error {
+		for _, u := range useless {
+			if err := p.store(w, u.job, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func statusWords(r targets.Remote) string {
@@ -249,21 +287,21 @@ func (p *pass) begin(ctx context.Context, s targets.Settler, wait map[targets.Re
 	return err
 }
 
-// restart gives documents that stand still one more chance.
-func (p *pass) restart(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled) error {
-	if p.limits.SettleTimeout <= 0 {
-		return nil
-	}
+// restart gives documents that failed or stand still one more chance.
+func (p *pass) restart(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled, retry []targets.RemoteID) error {
 	for id, u := range wait {
-		if time.Since(u.since) < p.limits.SettleTimeout {
-			continue
-		}
-		if u.retried {
-			status := u.job.parts[u.part].status
+		switch {
+		case p.limits.SettleTimeout <= 0 || time.Since(u.since) < p.limits.SettleTimeout || slices.Contains(retry, id):
+		case u.retried:
 			delete(wait, id)
-			p.giveUp(u, "no progress for "+p.limits.SettleTimeout.String()+", twice (status "+status.String()+")")
-			continue
+			p.giveUp(u, "no progress for "+p.limits.SettleTimeout.String()+", twice (status "+u.job.parts[u.part].status.String()+")")
+		default:
+			retry = append(retry, id)
 		}
+	}
+	slices.Sort(retry)
+	for _, id := range retry {
+		u := wait[id]
 		u.retried, u.started, u.since = true, true, time.Now()
 		if err := p.connect(ctx); err != nil {
 			return err
