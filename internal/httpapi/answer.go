@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -102,7 +103,7 @@ func (c *Client) refused(x *exchange, no *Refusal) *failure {
 func (c *Client) statusFailure(x *exchange, status int, detail string) *failure {
 	e := &Error{Vendor: c.opts.Vendor, Op: x.request.Op, Status: status, Detail: detail}
 	e.Class = classify(status, detail, c.proven.Load())
-	if e.Class == fault.ErrDenied {
+	if errors.Is(e.Class, fault.ErrDenied) {
 		e.Detail = join(detail, "check the API key and what it may do")
 	}
 	passing := e.Class == nil
@@ -299,16 +300,12 @@ func pageText(page string) string {
 	return b.String()
 }
 
-// clean makes foreign words one line of at most maxDetail bytes without control characters and without the key.
+// clean makes foreign words one line of about maxDetail bytes without control characters and without the key. The key
+// is looked for in what is left at the end, but before anything is cut, so that no piece of it can stay.
 func (c *Client) clean(s string) string {
-	if key := c.opts.Key.Reveal(); len(key) >= 4 {
-		for _, k := range []string{key, url.QueryEscape(key), url.PathEscape(key)} {
-			s = strings.ReplaceAll(s, k, c.opts.Key.String())
-		}
-	}
 	var b strings.Builder
 	space := false
-	for _, r := range s {
+	for _, r := range s[:min(len(s), maxErrors)] {
 		switch {
 		case unicode.IsSpace(r):
 			space = b.Len() > 0
@@ -320,10 +317,20 @@ func (c *Client) clean(s string) string {
 			b.WriteByte(' ')
 			space = false
 		}
-		if b.Len()+utf8.RuneLen(r) > maxDetail {
-			return b.String() + "…"
-		}
 		b.WriteRune(r)
 	}
-	return b.String()
+	s = b.String()
+	if key := c.opts.Key.Reveal(); len(key) >= 4 {
+		for _, k := range []string{key, url.QueryEscape(key), url.PathEscape(key)} {
+			s = strings.ReplaceAll(s, k, c.opts.Key.String())
+		}
+	}
+	if len(s) <= maxDetail {
+		return s
+	}
+	cut := maxDetail
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -119,10 +120,7 @@ func (c *Client) run(ctx context.Context, r Request, handle func(*exchange) *fai
 // notSent words the reason why a try was not made.
 func (c *Client) notSent(r *Request, err error, last *Error) error {
 	if last == nil {
-		if _, ours := err.(*Error); ours {
-			return err
-		}
-		if _, ours := err.(*fault.RetryAfter); ours {
+		if _, worded := errors.AsType[*Error](err); worded {
 			return err
 		}
 		return fmt.Errorf("%s: %s: %w", c.opts.Vendor, r.Op, err)
@@ -133,7 +131,7 @@ func (c *Client) notSent(r *Request, err error, last *Error) error {
 // next decides after a failed try: how long to wait before the next one, or the error to give up with.
 func (c *Client) next(r *Request, f *failure, n int, start time.Time) (time.Duration, error) {
 	e := f.err
-	if e.Class == fault.ErrDenied {
+	if errors.Is(e.Class, fault.ErrDenied) {
 		c.trip(e)
 		return 0, e
 	}

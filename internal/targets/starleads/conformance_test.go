@@ -182,6 +182,7 @@ func TestConformance(t *testing.T) {
 				target, sim, logs := newPair(t, o, nil)
 				return targettest.Fixture{
 					Target: target, Backend: &backend{sim: sim, put: map[string]bool{}}, Secret: testKey, Logs: logs.String, Retries: true,
+					Small: name != "plain",
 				}
 			})
 		})

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Serve runs a vendor's handler as a real HTTP server and gives a transport to it. Their connections are pipes in
@@ -16,14 +17,20 @@ import (
 func Serve(t *testing.T, h http.Handler) http.RoundTripper {
 	t.Helper()
 	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	srv := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
 	var wg sync.WaitGroup
+	srv := &http.Server{ErrorLog: log.New(io.Discard, "", 0)}
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wg.Add(1) // Close does not wait for handlers
+		defer wg.Done()
+		h.ServeHTTP(w, r)
+	})
 	wg.Go(func() { _ = srv.Serve(l) })
 	tr := &http.Transport{DialContext: l.dial}
 	t.Cleanup(func() {
 		tr.CloseIdleConnections()
 		_ = srv.Close()
 		wg.Wait()
+		<-time.After(time.Second) // in the bubble: the server lingers on connections that it closed early
 	})
 	return tr
 }

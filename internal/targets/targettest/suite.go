@@ -25,6 +25,7 @@ type Fixture struct {
 	Secret  string        // the key, which must show nowhere
 	Logs    func() string // everything logged so far, at the debug level; may be nil
 	Retries bool          // the target repeats requests itself; false for the in-memory one
+	Small   bool          // fewer documents, for variants of a vendor
 }
 
 // Backend is the vendor's side.
