@@ -191,7 +191,7 @@ func (b *sendingBody) Read(p []byte) (int, error) {
 	b.s.n += int64(n)
 	b.s.mu.Unlock()
 	b.s.client.sent.Add(int64(n))
-	if err != nil && err != io.EOF && !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
 		b.s.fail(err)
 	}
 	return n, err
@@ -235,7 +235,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	if s.left -= int64(n); s.left < 0 {
 		return n - 1, fmt.Errorf("%s: answer longer than %d bytes", s.x.request.Op, s.x.request.maxAnswer())
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("%s: answer cut short: %w", s.x.request.Op, err)
 	}
 	return n, err

@@ -354,8 +354,7 @@ func TestKeyThatIsRefused(t *testing.T) {
 
 func TestRedirects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c *Client
-		c = client(t, func(w http.ResponseWriter, r *http.Request) {
+		c := client(t, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/api/here":
 				http.Redirect(w, r, "/api/there", http.StatusMovedPermanently)

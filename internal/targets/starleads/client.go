@@ -196,7 +196,7 @@ type reading struct {
 func readList[T listed](ctx context.Context, t *Target, op, name string, v vars, fn func(T) error) (reading, error) {
 	var out reading
 	seen := map[string]bool{}
-	first, total := -1, -1
+	first := -1
 	for number := 1; number <= maxPages; number++ {
 		p, err := fetchPage[T](ctx, t, op, name, v, number, "")
 		if err != nil {
@@ -216,7 +216,7 @@ func readList[T listed](ctx context.Context, t *Target, op, name string, v vars,
 		if first < 0 {
 			first = p.total
 		}
-		total = p.total
+		total := p.total
 		repeated := number > 1 && fresh == 0 && len(p.items) > 0
 		if len(p.items) == 0 || repeated || p.last(number) {
 			out.n = len(seen)

@@ -3,6 +3,7 @@ package starleads
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -140,10 +141,10 @@ func (r *formReader) readFile(p []byte) int {
 	r.left -= int64(n)
 	at := r.next - 1
 	switch {
-	case r.left < 0 || err == io.EOF && r.left > 0:
+	case r.left < 0 || errors.Is(err, io.EOF) && r.left > 0:
 		r.err = &partError{at: at, err: fault.New(fault.ErrChanged, "%s does not have the %d bytes that it had", r.form.renditions[at].Document, r.form.renditions[at].Size)}
 		return 0
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		err = r.file.Close()
 		r.file = nil
 	}

@@ -3,6 +3,7 @@ package starleads
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"path"
@@ -167,10 +168,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 	if len(ids) == 0 {
 		return nil
 	}
-	missing := make(map[targets.RemoteID]string, len(ids))
-	for id, name := range ids {
-		missing[id] = name
-	}
+	missing := maps.Clone(ids)
 	if len(ids) <= fewIDs && !t.noKeywords.Load() {
 		for id, name := range ids {
 			if _, still := missing[id]; !still {

@@ -395,7 +395,7 @@ func readAll(ctx context.Context, r targets.Rendition) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rc.Close()
+	defer func() { _ = rc.Close() }()
 	b, err := io.ReadAll(rc)
 	if err != nil {
 		return nil, err

@@ -166,7 +166,7 @@ func content(r targets.Rendition) []byte {
 	if err != nil {
 		return nil
 	}
-	defer rc.Close()
+	defer func() { _ = rc.Close() }()
 	b, _ := io.ReadAll(rc)
 	return b
 }
