@@ -31,6 +31,9 @@ func (p *pass) link(ctx context.Context) error {
 	if len(p.entry.Pending) > 0 || p.opt.NoWait {
 		return nil // the work is done once everything settled
 	}
+	if err := p.meet(ctx); err != nil {
+		return err
+	}
 	if err := f.Finish(ctx); err != nil {
 		if fault.StopsTarget(err) {
 			return err
@@ -40,6 +43,14 @@ func (p *pass) link(ctx context.Context) error {
 	}
 	p.facts.Finish = false
 	return nil
+}
+
+// meet makes sure that the target has found its store, also in a pass that neither listed nor sent anything.
+func (p *pass) meet(ctx context.Context) error {
+	if p.index != nil || p.opt.DryRun {
+		return nil
+	}
+	return p.connect(ctx)
 }
 
 func (p *pass) linkAgents(ctx context.Context, l targets.Linker) error {
@@ -56,6 +67,9 @@ func (p *pass) linkAgents(ctx context.Context, l targets.Linker) error {
 	}
 	if p.facts.Store == "" {
 		return nil // nothing was ever sent
+	}
+	if err := p.meet(ctx); err != nil {
+		return err
 	}
 	p.progress.stage(StageLinking)
 	res, err := l.Link(ctx, targets.LinkRequest{

@@ -104,6 +104,7 @@ type job struct {
 	from    kb.Key
 	open    int  // parts without an answer, then parts that are not searchable
 	existed bool // something of it was at the target before
+	unknown bool // whether some part of it landed is unknown
 	err     error
 }
 

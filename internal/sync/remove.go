@@ -37,8 +37,11 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 	for i, g := range held {
 		p.entry.Held = append(p.entry.Held, Held{g.label(), reasons[i]})
 		p.heldKeys = append(p.heldKeys, g.name())
-		// What only the listing knows has no record, so the next pass must list again to find it.
-		p.unsure = p.unsure || g.key == ""
+		known, err := p.fullyRecorded(g)
+		if err != nil {
+			return err
+		}
+		p.unrecorded(!known)
 	}
 	if p.opt.DryRun {
 		for _, g := range free {
@@ -50,6 +53,29 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 	}
 	p.facts.Approved = false
 	return p.erase(ctx, free)
+}
+
+// fullyRecorded tells whether the records name everything that the target holds of a lost document. Otherwise only a
+// listing finds the rest again.
+func (p *pass) fullyRecorded(g gone) (bool, error) {
+	if p.index == nil {
+		return true, nil
+	}
+	r, ok, err := p.DB.Record(p.id, g.key)
+	if err != nil || !ok {
+		return false, err
+	}
+	ids := map[targets.RemoteID]bool{}
+	for _, h := range remembered(r) {
+		ids[h.id] = true
+	}
+	have, err := p.holdings(g)
+	for _, h := range have {
+		if !ids[h.id] {
+			return false, err
+		}
+	}
+	return err == nil, err
 }
 
 // emptied tells why a document's source is no witness for its deletion.
@@ -165,7 +191,7 @@ func (p *pass) eraseChunk(ctx context.Context, chunk []gone) error {
 		}
 		if why := firstOf(bad, owner[i]); why != nil {
 			p.entry.Failed = append(p.entry.Failed, Failed{g.label(), "cannot be deleted: " + oneLine(why), 1})
-			p.unsure = p.unsure || g.key == ""
+			p.unrecorded(true)
 			continue
 		}
 		done = append(done, g)

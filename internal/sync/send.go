@@ -230,6 +230,7 @@ func (s *sender) take(a answer) error {
 			r.Err = fault.New(fault.ErrUnknown, "the vendor named no id")
 			fallthrough
 		default:
+			j.unknown = j.unknown || errors.Is(r.Err, fault.ErrUnknown)
 			if j.err == nil {
 				j.err = r.Err
 			}
@@ -303,10 +304,10 @@ func (p *pass) unsent(j *job) {
 			sent++
 		}
 	}
-	if sent > 0 || errors.Is(j.err, fault.ErrUnknown) {
+	if sent > 0 || j.unknown {
 		p.unsure = true // parts of it may be there that no record names
 	}
-	p.unrecorded(j.existed)
+	p.unrecorded(j.existed || len(j.retire) > 0)
 	switch {
 	case errors.Is(j.err, fault.ErrChanged):
 		p.entry.wait(j.doc.Key, "changed while it was sent; the next pass takes it")

@@ -29,6 +29,10 @@ func (p *pass) settleUp(ctx context.Context) error {
 	if err := p.sender.flush(ctx); err != nil {
 		return err
 	}
+	// What was learnt so far goes first, so that it never overwrites what settling finds out.
+	if err := p.flushPuts(); err != nil {
+		return err
+	}
 	jobs := p.settling
 	p.settling = nil
 	if err := p.settle(ctx, jobs); err != nil {
@@ -77,6 +81,11 @@ func (p *pass) settle(ctx context.Context, jobs []*job) error {
 		}
 		p.leave(wait, "not waited for (--no-wait)")
 		return nil
+	}
+	// A pass that trusts its records and has sent nothing does not know the store yet.
+	if err := p.connect(ctx); err != nil {
+		p.leave(wait, "unknown: "+oneLine(err))
+		return err
 	}
 	p.progress.stage(StageSettling)
 	p.progress.ToSettle.Add(int64(len(wait)))

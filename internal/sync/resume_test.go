@@ -1,0 +1,60 @@
+package sync_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sync"
+	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/targettest"
+)
+
+// unsettled is a world in which the last pass sent three documents and left while the vendor was busy with them.
+func unsettled(t *testing.T) *world {
+	w := newWorld(t, 1)
+	w.vendor = targettest.NewMemory(targettest.MemoryOptions{ParseLooks: 2, Limits: targets.Limits{SettleTimeout: time.Minute}})
+	w.foreign = map[string]string{}
+	for i := range 3 {
+		name := fmt.Sprintf("%d.md", i)
+		w.truth[kb.NewKey("docs", name)] = "# " + name + "\n"
+		w.sources[0].Put(name, []byte("# "+name+"\n"))
+	}
+	if e := w.pass(t.Context(), sync.Options{NoWait: true}); len(e.Pending) != 3 {
+		w.fatalf("%d documents are pending, want 3", len(e.Pending))
+	}
+	return w
+}
+
+// A pass that waits for what an earlier one sent finds the store first: a vendor that is reached anew does not know it.
+func TestSettlingBeginsWithTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := unsettled(t)
+		connected := false
+		w.vendor.SetHook(func(c targettest.Call) targettest.Verdict {
+			if connected = connected || c.Op == targettest.OpConnect; !connected {
+				t.Errorf("%s comes before the store is known", c.Op)
+			}
+			return targettest.Verdict{}
+		})
+		if e := w.pass(t.Context(), sync.Options{}); e.Outcome != sync.OutcomeOK {
+			t.Errorf("outcome %s, pending %v, error %q", e.Outcome, e.Pending, e.Error)
+		}
+	})
+}
+
+// What a pass finds in the listing while it is being parsed is recorded as settled once it is.
+func TestWhatSettlesAfterListingStaysSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := unsettled(t)
+		removeState(w)
+		w.pass(t.Context(), sync.Options{})
+		calls := len(w.vendor.Calls())
+		e := w.pass(t.Context(), sync.Options{})
+		if n := len(w.vendor.Calls()) - calls; n > 0 || e.Outcome != sync.OutcomeOK {
+			t.Errorf("P6: %d calls in an unchanged pass, outcome %s", n, e.Outcome)
+		}
+	})
+}
