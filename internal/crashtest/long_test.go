@@ -1,0 +1,46 @@
+//go:build crash
+
+package crashtest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// killsPerWorld is how many deaths one folder and one vendor see.
+const killsPerWorld = 20
+
+// TestCrash kills the program hundreds of times, in worlds whose vendors misbehave in different ways.
+func TestCrash(t *testing.T) {
+	seed := number(t, "KBSYNC_CRASH_SEED", uint64(time.Now().UnixNano()))
+	kills := int(number(t, "KBSYNC_CRASH_KILLS", 200))
+	t.Logf("KBSYNC_CRASH_SEED=%d", seed)
+	var mu sync.Mutex
+	stages, total := map[string]int{}, 0
+	t.Cleanup(func() {
+		var b strings.Builder
+		for _, where := range slices.Sorted(maps.Keys(stages)) {
+			fmt.Fprintf(&b, "%5d  %s\n", stages[where], where)
+		}
+		t.Logf("%d kills; where the signals came:\n%s", total, b.String())
+	})
+	for i := 0; i*killsPerWorld < kills; i++ {
+		// A failure prints the seed of its world, and as the seed of the whole test that gives the same world first.
+		t.Run(fmt.Sprintf("world%02d", i+1), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, seed+uint64(i))
+			w.endure(min(killsPerWorld, kills-i*killsPerWorld), 10)
+			mu.Lock()
+			defer mu.Unlock()
+			total += w.kills
+			for where, n := range w.stages {
+				stages[where] += n
+			}
+		})
+	}
+}

@@ -1,0 +1,161 @@
+package crashtest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kbsyncd/internal/simulator"
+)
+
+// phase tells when a trap springs.
+type phase int
+
+const (
+	arriving phase = iota // the request has no effect yet
+	unseen                // it had its effect, and the answer is still on its way
+	answered              // the program has the answer and is about to record it
+)
+
+func (p phase) String() string { return [...]string{"arriving", "unseen", "answered"}[p] }
+
+// trap strikes at one request of a pass.
+type trap struct {
+	kind   string // of request; "" for any
+	n      int    // the n-th of its kind
+	phase  phase
+	linger time.Duration // after the answer
+	strike func(where string)
+}
+
+// vendor serves a simulated vendor over HTTP and lets a trap watch the requests.
+type vendor struct {
+	*simulator.Starleads
+
+	url string
+
+	mu     sync.Mutex // guards everything below
+	flying int
+	last   string        // kind of the last request since set
+	quiet  chan struct{} // closed while nothing is under way
+	trap   *trap
+}
+
+func newVendor(t *testing.T, o simulator.StarleadsOptions) *vendor {
+	v := &vendor{Starleads: simulator.NewStarleads(o), quiet: make(chan struct{})}
+	close(v.quiet)
+	srv := httptest.NewServer(v)
+	v.url = srv.URL
+	t.Cleanup(func() {
+		v.Close()
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return v
+}
+
+// ServeHTTP implements http.Handler.
+func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kind := kindOf(r)
+	t := v.enter(kind)
+	defer v.leave()
+	if t != nil {
+		where := t.phase.String() + " " + kind
+		switch t.phase {
+		case arriving:
+			t.strike(where)
+		case unseen: // the answer leaves the buffer when this handler is over
+			defer t.strike(where)
+		case answered:
+			defer func() { time.AfterFunc(t.linger, func() { t.strike(where) }) }()
+		}
+	}
+	v.Starleads.ServeHTTP(w, r)
+}
+
+// enter counts a request and gives the trap that it springs.
+func (v *vendor) enter(kind string) *trap {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.flying++; v.flying == 1 {
+		v.quiet = make(chan struct{})
+	}
+	v.last = kind
+	if v.trap == nil || v.trap.kind != "" && v.trap.kind != kind {
+		return nil
+	}
+	if v.trap.n--; v.trap.n > 0 {
+		return nil
+	}
+	t := v.trap
+	v.trap = nil
+	return t
+}
+
+func (v *vendor) leave() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.flying--; v.flying == 0 {
+		close(v.quiet)
+	}
+}
+
+// set arms a trap, or none, for the pass that begins.
+func (v *vendor) set(t *trap) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.trap, v.last = t, ""
+}
+
+// moment tells how far the pass has come.
+func (v *vendor) moment() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.last == "":
+		return "before the first request"
+	case v.flying > 0:
+		return "during " + v.last
+	}
+	return "after " + v.last
+}
+
+// idle waits until no request is under way, because what a dead program sent may still have its effect.
+func (v *vendor) idle(ctx context.Context) error {
+	v.mu.Lock()
+	quiet := v.quiet
+	v.mu.Unlock()
+	select {
+	case <-quiet:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// The kinds of requests that a trap can wait for.
+var kinds = []string{"dataset", "list", "upload", "parse", "rename", "delete", "agent"}
+
+func kindOf(r *http.Request) string {
+	path := r.URL.Path
+	switch {
+	case !strings.HasPrefix(path, "/Dataset/"):
+		if strings.HasPrefix(path, "/Dataset") {
+			return "dataset"
+		}
+		return "agent"
+	case strings.HasSuffix(path, "parse"), strings.HasSuffix(path, "stop-parsing"):
+		return "parse"
+	case r.Method == http.MethodPost:
+		return "upload"
+	case r.Method == http.MethodPatch:
+		return "rename"
+	case r.Method == http.MethodDelete:
+		return "delete"
+	}
+	return "list"
+}

@@ -1,0 +1,292 @@
+package crashtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/simulator"
+)
+
+const (
+	apiKey      = "crash-key"
+	owner       = "crash-docs"
+	syncName    = "handbook"
+	datasetName = "Crash handbook"
+	chatName    = "Crash chat"
+	ourAgent    = "agt_ours"
+	otherAgent  = "agt_theirs"
+
+	passTimeout = 90 * time.Second // of a pass that is left alone
+	termTimeout = 20 * time.Second // from SIGTERM to the end
+)
+
+// binary is the program, built by the first test that needs it into a directory of all tests.
+var binary struct {
+	sync.Once
+
+	path string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "kbsyncd-crashtest-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary.path = filepath.Join(dir, "kbsyncd")
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func program(t *testing.T) string {
+	t.Helper()
+	binary.Do(func() {
+		// The build outlives the test that asks for it.
+		ctx := context.WithoutCancel(t.Context())
+		out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary.path, "kbsyncd/cmd/kbsyncd").CombinedOutput()
+		if err != nil {
+			binary.err = fmt.Errorf("building the program: %w\n%s", err, out)
+		}
+	})
+	if binary.err != nil {
+		t.Fatal(binary.err)
+	}
+	return binary.path
+}
+
+// world is one folder, one vendor and the passes between them.
+type world struct {
+	t      *testing.T
+	seed   uint64
+	rng    *rand.Rand
+	dir    string
+	opts   simulator.StarleadsOptions
+	vendor *vendor
+	tree   *tree
+	scope  kb.Scope
+
+	foreign []simulator.Document // what must stay as it is
+	theirs  string               // the chat of the other agent
+
+	round, kills int
+	journal      []string // what happened since the store was last right
+	logs         []string // standard error of the last passes
+	stages       map[string]int
+	usual        time.Duration // how long a pass takes
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	chance := func(percent int) bool { return rng.IntN(100) < percent }
+	o := simulator.StarleadsOptions{
+		Key: apiKey, Seed: seed, ParseDelay: time.Duration(50+rng.IntN(150)) * time.Millisecond, Latency: time.Duration(rng.IntN(4)) * time.Millisecond,
+		MixedBatch500: chance(50), BareLists: chance(40), UpperStatus: chance(50), BadIDs400: chance(50), ShuffledUpload: chance(50),
+		NumericIDs: chance(40), NoStatus: chance(30), AllowEmptyChat: chance(50), RenameResets: chance(40),
+	}
+	if chance(30) {
+		o.ParseSlots = 4
+	}
+	w := &world{
+		t: t, seed: seed, rng: rng, dir: t.TempDir(), opts: o, vendor: newVendor(t, o), scope: kb.NewScope(owner, syncName),
+		stages: map[string]int{}, usual: 2 * time.Second,
+	}
+	w.tree = newTree(t, rng, filepath.Join(w.dir, "docs"))
+	w.vendor.AddAgent(ourAgent)
+	w.theirs = w.vendor.Connect(otherAgent, "Somebody's chat")
+	if chance(50) { // else the first pass has to make the dataset
+		w.settleStrangers()
+	}
+	w.must(os.WriteFile(w.config(), []byte(w.yaml()), 0o600))
+	return w
+}
+
+func (w *world) config() string { return filepath.Join(w.dir, "kbsync.yaml") }
+func (w *world) state() string  { return filepath.Join(w.dir, "state", "kbsync.db") }
+
+func (w *world) yaml() string {
+	return fmt.Sprintf(`state: ./state/kbsync.db
+listen: ""
+owner: %s
+log: { level: debug }
+sources:
+  %s: { type: folder, path: ./docs }
+targets:
+  vendor:
+    type: starleads
+    api_key: ${CRASH_KEY}
+    base_url: %s
+    dataset: %s
+    chat: %s
+    rate: 1000
+    settle_timeout: 3s
+    timeout: 20s
+syncs:
+  %s: { from: %s, to: vendor, agents: [%s] }
+`, owner, sourceName, w.vendor.url, datasetName, chatName, syncName, sourceName, ourAgent)
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.fail("%v", err)
+	}
+}
+
+// fail ends the test with everything that is needed to understand it.
+func (w *world) fail(format string, args ...any) {
+	w.t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, format, args...)
+	fmt.Fprintf(&b, "\n\nKBSYNC_CRASH_SEED=%d, round %d, %d kills\nvendor: %+v\n\nsince the store was last right:\n", w.seed, w.round, w.kills, w.opts)
+	for _, line := range tail(w.journal, 60) {
+		fmt.Fprintf(&b, "  %s\n", kb.Printable(line))
+	}
+	b.WriteString("\nlast requests:\n")
+	for _, r := range tail(w.vendor.Requests(), 40) {
+		fmt.Fprintf(&b, "  %s %s %s?%s → %d, %d files\n", r.Time.Format("05.000"), r.Method, r.Path, r.Query, r.Status, r.Files)
+	}
+	b.WriteString("\nwhat the vendor has:\n")
+	for _, d := range w.vendor.Documents() {
+		fmt.Fprintf(&b, "  %s %-9s %8d bytes %.30q %s\n", d.ID, d.Status, len(d.Content), d.Content, kb.Printable(d.Name))
+	}
+	b.WriteString("\nstandard error of the last passes:\n")
+	for _, l := range w.logs {
+		b.WriteString(l)
+	}
+	w.t.Fatal(b.String())
+}
+
+func tail[T any](s []T, n int) []T { return s[max(0, len(s)-n):] }
+
+func (w *world) note(format string, args ...any) {
+	w.journal = append(w.journal, fmt.Sprintf("%d: ", w.round)+fmt.Sprintf(format, args...))
+}
+
+// attempt is one start of the program.
+type attempt struct {
+	args   []string
+	signal syscall.Signal // 0: it is left alone
+	trap   *trap          // strikes with the signal
+	after  time.Duration  // the signal comes at the latest then
+	during func()         // happens while the program runs
+	when   time.Duration
+}
+
+// outcome is how it ended.
+type outcome struct {
+	code   int    // -1: died by a signal
+	struck string // where the signal came; "" when it never did
+	took   time.Duration
+	report report
+}
+
+// report is the part of the program's report that is compared with its exit code and with the truth.
+type report struct {
+	Outcome  string `json:"outcome"`
+	ExitCode int    `json:"exit_code"`
+	Syncs    []struct {
+		Documents int   `json:"documents"`
+		Skipped   []any `json:"skipped"`
+		Pending   []any `json:"pending"`
+		Failed    []any `json:"failed"`
+		Held      []struct {
+			Document string `json:"document"`
+		} `json:"held"`
+	} `json:"syncs"`
+}
+
+// run starts the program and waits until it has ended and the vendor is idle.
+func (w *world) run(a attempt) outcome {
+	ctx, cancel := context.WithTimeout(w.t.Context(), passTimeout)
+	defer cancel()
+	args := append([]string{"--config", w.config(), "--once"}, a.args...)
+	cmd := exec.CommandContext(ctx, program(w.t), args...)
+	cmd.Env = []string{"CRASH_KEY=" + apiKey, "HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+	var stderr bytes.Buffer // and what is meant for people
+	cmd.Stdout, cmd.Stderr = &stderr, &stderr
+	struck := make(chan string, 1)
+	strike := func(where string) {
+		select {
+		case struck <- where:
+			_ = cmd.Process.Signal(a.signal)
+		default:
+		}
+	}
+	started := time.Now()
+	w.must(cmd.Start())
+	if a.trap != nil {
+		a.trap.strike = strike
+	}
+	w.vendor.set(a.trap)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var timer, during <-chan time.Time
+	if a.signal != 0 {
+		timer = time.After(a.after)
+	}
+	if a.during != nil {
+		during = time.After(a.when)
+	}
+	for waiting := true; waiting; {
+		select {
+		case <-during:
+			a.during()
+		case <-timer:
+			strike("at any time, " + w.vendor.moment())
+		case err := <-ended:
+			if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+				w.must(err)
+			}
+			waiting = false
+		}
+	}
+	out := outcome{code: cmd.ProcessState.ExitCode(), took: time.Since(started)}
+	select {
+	case out.struck = <-struck:
+	default:
+	}
+	w.logs = tail(append(w.logs, fmt.Sprintf("--- round %d: kbsyncd %v: code %d after %v, struck: %s\n%s\n",
+		w.round, a.args, out.code, out.took, out.struck, lastLines(stderr.String(), 80))), 4)
+	w.note("kbsyncd %v: code %d, struck: %s", a.args, out.code, out.struck)
+	if ctx.Err() != nil {
+		w.fail("a pass did not end within %v", passTimeout)
+	}
+	w.vendor.set(nil)
+	idle, stop := context.WithTimeout(w.t.Context(), passTimeout)
+	defer stop()
+	w.must(w.vendor.idle(idle))
+	return out
+}
+
+func lastLines(s string, n int) string {
+	return strings.Join(tail(strings.Split(s, "\n"), n), "\n")
+}
+
+// pass runs the program to its end and holds its report against its exit code.
+func (w *world) pass(args ...string) outcome {
+	file := filepath.Join(w.dir, "report.json")
+	out := w.run(attempt{args: append([]string{"--report", file}, args...)})
+	raw, err := os.ReadFile(file)
+	w.must(err)
+	w.must(json.Unmarshal(raw, &out.report))
+	w.must(os.Remove(file))
+	if out.report.ExitCode != out.code || len(out.report.Syncs) != 1 {
+		w.fail("the report says exit code %d and has %d syncs; the program ended with %d", out.report.ExitCode, len(out.report.Syncs), out.code)
+	}
+	return out
+}
