@@ -95,6 +95,7 @@ func SetAside(path string) (string, error) {
 }
 
 func open(path string, o Options) (db *DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer guard(&err)
 	b, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: o.Wait, ReadOnly: o.ReadOnly, FreelistType: bbolt.FreelistMapType,
