@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -34,8 +35,8 @@ func (a *app) explainCommand() *cobra.Command {
 }
 
 func (a *app) explain(ctx context.Context, cfg *config.Config, k kb.Key) error {
-	if _, ok := cfg.Sources[k.Source()]; !ok || k.Path() == "" {
-		return usage{fmt.Errorf("%s is no document: no source is called %q; write SOURCE/PATH", kb.Printable(string(k)), kb.Printable(k.Source()))}
+	if err := checkKey(cfg, k); err != nil {
+		return usage{err}
 	}
 	p := a.program(cfg, true)
 	fmt.Fprintf(a.stdout, "%s\n", kb.Printable(string(k)))
@@ -61,6 +62,23 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, k kb.Key) error {
 		}
 	}
 	return nil
+}
+
+// checkKey refuses what cannot be a document.
+func checkKey(cfg *config.Config, k kb.Key) error {
+	name := kb.Printable(string(k))
+	if _, ok := cfg.Sources[k.Source()]; ok {
+		if k.Path() == "" {
+			return fmt.Errorf("%s is a source; name a document as SOURCE/PATH", name)
+		}
+		return nil
+	}
+	known := slices.Sorted(maps.Keys(cfg.Sources))
+	hint := "the sources are " + strings.Join(known, ", ")
+	if s := config.Suggest(k.Source(), known); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	return fmt.Errorf("%s is no document, which is written SOURCE/PATH: no source is called %q; %s", name, kb.Printable(k.Source()), hint)
 }
 
 func (a *app) explainSource(ctx context.Context, src sources.Source, k kb.Key) {

@@ -62,6 +62,7 @@ func (a *app) statusCommand() *cobra.Command {
 
 func readStatus(db *state.DB, f state.Flow) (flowStatus, error) {
 	s := flowStatus{Entry: &kbsync.Entry{Sync: f.Sync, Target: f.Target, Outcome: "never run"}}
+	defer s.fillLists()
 	facts, _, err := db.Facts(f)
 	if err != nil {
 		return s, err
@@ -75,6 +76,21 @@ func readStatus(db *state.DB, f state.Flow) (flowStatus, error) {
 		return s, fmt.Errorf("%w: last run of %s", state.ErrDamaged, f.Sync)
 	}
 	return s, nil
+}
+
+// fillLists makes empty lists of those that are missing.
+func (s flowStatus) fillLists() {
+	fill(&s.Changes)
+	fill(&s.Skipped)
+	fill(&s.Pending)
+	fill(&s.Held)
+	fill(&s.Failed)
+}
+
+func fill[E any](list *[]E) {
+	if *list == nil {
+		*list = []E{}
+	}
 }
 
 func (a *app) showStatus(all []flowStatus) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,7 +69,9 @@ func (c *Console) outcome(e *kbsync.Entry) string {
 			words = append(words, fmt.Sprintf("%d %s", n.n, n.word))
 		}
 	}
-	words = append(words, Duration(e.Duration))
+	if e.Duration > 0 { // the state does not keep it
+		words = append(words, Duration(e.Duration))
+	}
 	if e.Settled > 0 {
 		words = append(words, "searchable after "+Duration(e.Settled))
 	}
@@ -106,7 +109,9 @@ func (c *Console) Plan(r *kbsync.Report) {
 	for _, e := range r.Syncs {
 		c.planHead(e)
 		changes := slices.Clone(e.Changes)
-		slices.SortStableFunc(changes, func(a, b kbsync.Change) int { return order(a.Action) - order(b.Action) })
+		slices.SortStableFunc(changes, func(a, b kbsync.Change) int {
+			return cmp.Or(order(a.Action)-order(b.Action), strings.Compare(a.Document, b.Document))
+		})
 		width := 0
 		for _, ch := range changes {
 			width = max(width, min(60, len([]rune(ch.Document))))
