@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"math"
 	"net/http"
@@ -191,7 +192,8 @@ func (c *Client) words(body []byte) string {
 			return c.clean(s)
 		}
 	case body[0] == '<':
-		return c.clean(pageText(string(body)))
+		// The key first: with a < in it, a piece of it could pass for a tag.
+		return c.clean(pageText(c.redact(string(body))))
 	}
 	return c.clean(string(body))
 }
@@ -319,12 +321,7 @@ func (c *Client) clean(s string) string {
 		}
 		b.WriteRune(r)
 	}
-	s = b.String()
-	if key := c.opts.Key.Reveal(); len(key) >= 4 {
-		for _, k := range []string{key, url.QueryEscape(key), url.PathEscape(key)} {
-			s = strings.ReplaceAll(s, k, c.opts.Key.String())
-		}
-	}
+	s = c.redact(b.String())
 	if len(s) <= maxDetail {
 		return s
 	}
@@ -333,4 +330,20 @@ func (c *Client) clean(s string) string {
 		cut--
 	}
 	return s[:cut] + "…"
+}
+
+// redact replaces the key in all forms in which a vendor may repeat it.
+func (c *Client) redact(s string) string {
+	key := c.opts.Key.Reveal()
+	if len(key) < 4 {
+		return s
+	}
+	forms := []string{key, url.QueryEscape(key), url.PathEscape(key), html.EscapeString(key)}
+	if quoted, err := json.Marshal(key); err == nil {
+		forms = append(forms, string(quoted[1:len(quoted)-1]))
+	}
+	for _, k := range forms {
+		s = strings.ReplaceAll(s, k, c.opts.Key.String())
+	}
+	return s
 }
