@@ -1,0 +1,247 @@
+package crashtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kbsyncd/internal/simulator"
+)
+
+const (
+	// core is what the key is recognised by in every encoding and also when it is cut: no piece of it may show up.
+	core      = "Zk7Qv92XwPq4LmT8sJdR"
+	secretKey = `sk+live/` + core + `&<"%=`
+	wrongCore = "Wr0ngYb6NcF3hGuE5oKa"
+	piece     = 8 // bytes of a core that give it away
+)
+
+// secrets is a world whose every output is searched for the key.
+type secrets struct {
+	t      *testing.T
+	dir    string
+	vendor *vendor
+	key    string // what the program is given
+	sets   int
+}
+
+// TestNoSecret holds P8: no key in any output, report, state or other file, whatever the vendor says.
+func TestNoSecret(t *testing.T) {
+	t.Parallel()
+	o := simulator.StarleadsOptions{Key: secretKey, ParseDelay: 10 * time.Millisecond}
+	s := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, o), key: secretKey}
+	s.vendor.AddAgent(ourAgent)
+	tr := newTree(t, rand.New(rand.NewPCG(1, 1)), filepath.Join(s.dir, "docs"))
+	s.configure(`${SECRET_KEY}`, s.vendor.url)
+
+	t.Run("normal", func(t *testing.T) {
+		s.t = t
+		s.everything(0)
+		tr.edit()
+	})
+	t.Run("faults", func(t *testing.T) {
+		s.t = t
+		s.vendor.SetFaults(simulator.Faults{Before: map[string]float64{"*": 0.1}, After: map[string]float64{"*": 0.1}, Cut: map[string]float64{"*": 0.1}})
+		tr.edit()
+		s.run(-1, "--once", "--reconcile", "--report", "report.json")
+		s.vendor.SetFaults(simulator.Faults{})
+	})
+	t.Run("echo", func(t *testing.T) {
+		for _, e := range echoes() {
+			for _, route := range []string{"dataset_list", "document_list", "document_upload", "document_parse", "document_delete", "chat_list"} {
+				s.t = t
+				tr.change()
+				tr.remove()
+				s.vendor.SetFaults(simulator.Faults{Next: repeated(e, route, 4)})
+				s.run(-1, "--once", "--reconcile", "--allow-deletes", "--no-wait", "--report", "report.json")
+			}
+		}
+		s.vendor.SetFaults(simulator.Faults{Next: repeated(echoes()[0], "", 30)})
+		s.everything(-1)
+		s.vendor.SetFaults(simulator.Faults{})
+	})
+	t.Run("from a file", func(t *testing.T) {
+		s.t = t
+		s.write("key.txt", secretKey+"\n")
+		s.configure("", s.vendor.url)
+		s.everything(0)
+	})
+	t.Run("in the config", func(t *testing.T) {
+		s.t = t
+		s.configure(secretKey, s.vendor.url)
+		s.everything(0)
+	})
+	t.Run("wrong key", func(t *testing.T) {
+		s.t, s.key = t, "sk+live/"+wrongCore+"&<"
+		s.configure(`${SECRET_KEY}`, s.vendor.url)
+		s.vendor.SetFaults(simulator.Faults{Next: repeated(simulator.Fault{Status: http.StatusUnauthorized, Body: "unknown key " + s.key}, "", 3)})
+		s.everything(-1)
+		s.vendor.SetFaults(simulator.Faults{})
+	})
+	t.Run("key in the wrong place", func(t *testing.T) {
+		s.t, s.key = t, secretKey
+		for _, c := range misplaced(s.vendor.url) {
+			s.write("kbsync.yaml", c)
+			s.run(-1, "check", "--connect")
+			s.run(-1, "--once", "--report", "report.json")
+		}
+	})
+}
+
+// repeated is a fault that meets n requests.
+func repeated(f simulator.Fault, route string, n int) []simulator.Fault {
+	f.Route = route
+	out := make([]simulator.Fault, n)
+	for i := range out {
+		out[i] = f
+	}
+	return out
+}
+
+// echoes are answers of a vendor that repeats the key to whoever sent it.
+func echoes() []simulator.Fault {
+	escaped, _ := json.Marshal("The key " + secretKey + " may not do this.")
+	problem := fmt.Sprintf(`{"type":"about:blank","title":%s,"detail":%s,"errors":{%s:[%s]}}`, escaped, escaped, escaped, escaped)
+	var out []simulator.Fault
+	for _, status := range []int{400, 403, 409, 422} {
+		out = append(out, simulator.Fault{Status: status, Body: problem})
+	}
+	// Text of which a message keeps the beginning only, so that the cut falls into the key.
+	for cut := 0; cut < 3; cut++ {
+		out = append(out, simulator.Fault{Status: 400, Body: strings.Repeat("x", 180+7*cut) + " " + strings.Repeat(secretKey+" ", 60)})
+	}
+	h := http.Header{}
+	h.Set("Location", "/elsewhere?key="+core)
+	h.Set("X-Request-Id", secretKey)
+	h.Set("Retry-After", core)
+	return append(out,
+		simulator.Fault{Status: 200, Body: `{"success":false,"message":` + string(escaped) + `}`},
+		simulator.Fault{Status: 200, Body: `{"items": "` + core},
+		simulator.Fault{Status: 307, Header: h, Body: "moved"},
+		simulator.Fault{Status: 404, Header: h, Body: "<html><body>" + secretKey + "</body></html>"},
+		simulator.Fault{Status: 413, Body: secretKey},
+	)
+}
+
+// misplaced are configurations that hold the key where it does not belong.
+func misplaced(url string) []string {
+	host := strings.TrimPrefix(url, "http://")
+	target := func(lines string) string {
+		return "listen: \"\"\nsources:\n  docs: { type: folder, path: ./docs }\ntargets:\n  vendor:\n    type: starleads\n    dataset: Secrets\n" + lines
+	}
+	return []string{
+		target("    api_key: [" + core + "]\n    base_url: " + url + "\n"),
+		target("    api_key: { value: " + core + " }\n    base_url: " + url + "\n"),
+		target("    api_key: \"" + core + "\\n\"\n    base_url: " + url + "\n"),
+		target("    api_key: ${SECRET_KEY}\n    base_url: http://user:" + core + "@" + host + "\n"),
+		target("    api_key: ${SECRET_KEY}\n    base_url: " + url + "/?key=" + core + "\n"),
+		target("    api_key: " + core + "\n    api_key: " + core + "\n    base_url: " + url + "\n"),
+		target("    api_key_file: " + core + "\n    api_key: " + core + "\n    base_url: " + url + "\n"),
+	}
+}
+
+func (s *secrets) write(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// configure writes the configuration; without a key it names the file of the key.
+func (s *secrets) configure(key, url string) {
+	line := "api_key: " + quoted(key)
+	if key == "" {
+		line = "api_key_file: key.txt"
+	}
+	text := fmt.Sprintf(`state: ./state/kbsync.db
+listen: ""
+log: { level: debug, format: %s }
+sources:
+  docs: { type: folder, path: ./docs }
+targets:
+  vendor:
+    type: starleads
+    %s
+    base_url: %s
+    dataset: Secrets
+    chat: Secrets
+    rate: 1000
+    timeout: 2s
+syncs:
+  secrets: { from: docs, to: vendor, agents: [%s] }
+`, []string{"text", "json"}[s.sets%2], line, url, ourAgent)
+	s.sets++
+	s.write("kbsync.yaml", text)
+}
+
+func quoted(v string) string { return "'" + v + "'" }
+
+// everything runs every command that could say something about a target. A code of -1 is any.
+func (s *secrets) everything(code int) {
+	s.t.Helper()
+	s.run(code, "check", "--connect")
+	s.run(-1, "--once", "--dry-run", "--report", "-")
+	s.run(code, "--once", "--reconcile", "--allow-deletes", "--report", "report.json")
+	s.run(0, "status")
+	s.run(0, "status", "--json")
+	s.run(-1, "explain", "docs/install.md")
+	s.run(-1, "approve", "secrets")
+	s.run(0, "providers")
+}
+
+// run starts the program and searches everything that it says and leaves behind.
+func (s *secrets) run(code int, args ...string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), passTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program(s.t), args...)
+	cmd.Dir = s.dir
+	cmd.Env = []string{
+		"SECRET_KEY=" + s.key, "HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + s.dir,
+		"GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=" + filepath.Join(s.dir, "summary.md"),
+	}
+	out, err := cmd.CombinedOutput()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		s.t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got < 0 || code >= 0 && got != code {
+		s.t.Errorf("kbsyncd %v: exit code %d, want %d\n%s", args, got, code, lastLines(string(out), 20))
+	}
+	s.search(fmt.Sprintf("what kbsyncd %v says", args), out)
+	err = filepath.WalkDir(s.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "kbsync.yaml" || d.Name() == "key.txt" {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		s.search(name+" after kbsyncd "+strings.Join(args, " "), b)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *secrets) search(where string, b []byte) {
+	s.t.Helper()
+	lower := bytes.ToLower(b)
+	for _, c := range []string{core, wrongCore} {
+		for i := 0; i+piece <= len(c); i++ {
+			at := bytes.Index(lower, []byte(strings.ToLower(c[i:i+piece])))
+			if at < 0 {
+				continue
+			}
+			s.t.Fatalf("P8: a piece of the key is in %s:\n%q", where, b[max(0, at-200):min(len(b), at+200)])
+		}
+	}
+}
