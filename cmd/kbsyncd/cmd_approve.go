@@ -27,7 +27,7 @@ func (a *app) approveCommand() *cobra.Command {
 			if err != nil {
 				return failed{err}
 			}
-			defer db.Close()
+			defer func() { _ = db.Close() }()
 			sy, _ := cfg.Sync(args[0])
 			total := 0
 			for _, to := range sy.To {

@@ -68,16 +68,16 @@ func (a *app) demo(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	t := &tour{app: a, docs: filepath.Join(dir, "docs"), out: console.New(a.stdout, a.env)}
 	t.vendor = simulator.NewStarleads(simulator.StarleadsOptions{Key: demoKey, ParseDelay: 400 * time.Millisecond, Latency: 20 * time.Millisecond})
 	defer t.vendor.Close()
 	t.vendor.AddAgent(demoAgent)
-	stop, addr, err := serve(t.vendor)
+	stop, addr, err := serve(ctx, t.vendor)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer func() { _ = stop() }()
 	if err := t.prepare(dir, addr); err != nil {
 		return err
 	}
@@ -91,9 +91,9 @@ func (a *app) demo(ctx context.Context, once bool) error {
 	return t.stay(ctx)
 }
 
-// serve runs a simulated vendor on a free port of the loopback.
-func serve(h http.Handler) (stop func(), addr string, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
+// serve runs a simulated vendor on a free port of the loopback until stop is called; an interrupted pass still needs it.
+func serve(ctx context.Context, h http.Handler) (stop func() error, addr string, err error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ready := make(chan string, 1)
 	done := make(chan error, 1)
 	go func() {
@@ -101,7 +101,7 @@ func serve(h http.Handler) (stop func(), addr string, err error) {
 	}()
 	select {
 	case addr = <-ready:
-		return func() { cancel(); <-done }, "http://" + addr, nil
+		return func() error { cancel(); return <-done }, "http://" + addr, nil
 	case err = <-done:
 		cancel()
 		return nil, "", err

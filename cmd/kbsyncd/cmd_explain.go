@@ -44,13 +44,13 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, k kb.Key) error {
 	if err != nil {
 		return failed{err}
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	a.explainSource(ctx, src, k)
 	db, _, err := state.Open(cfg.State, state.Options{ReadOnly: true})
 	if err != nil {
 		return failed{err}
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	for _, sy := range cfg.Syncs {
 		if !slices.Contains(sy.From, k.Source()) {
 			continue

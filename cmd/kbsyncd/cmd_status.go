@@ -36,7 +36,7 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return failed{err}
 			}
-			defer db.Close()
+			defer func() { _ = db.Close() }()
 			var all []flowStatus
 			for _, sy := range cfg.Syncs {
 				for _, to := range sy.To {
