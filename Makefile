@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 BENCH ?= .
 
 .DEFAULT_GOAL := build
-.PHONY: demo test lint race fuzz bench crash build tools help
+.PHONY: demo test lint race fuzz bench picture crash build tools help
 
 demo: ## run the demo: simulated vendors, sample documents, the real engine
 	go run ./cmd/kbsyncd demo
@@ -22,8 +22,15 @@ race: ## run all tests with the race detector, in random order
 fuzz: ## run every fuzz test for FUZZTIME (default 30s)
 	FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-bench: ## run the benchmarks; BENCH=regexp chooses
-	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+bench: ## compare with find, sha256sum, rclone and the ideal; KBSYNC_BENCH_FILES=100000,1000000 chooses sizes
+	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m ./internal/bench
+
+microbench: ## run the benchmarks of single functions
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $$(go list ./... | grep -v internal/bench)
+
+picture: build ## draw the README's picture from the real program
+	(printf '$$ kbsyncd demo --once\n'; script -qec './kbsyncd demo --once' /dev/null | sed -E 's#/[^ ]*/kbsyncd-demo-[0-9]+#/tmp/kbsyncd-demo#') \
+		| go run ./docs/picture > docs/demo.svg
 
 crash: ## kill the daemon at every step and check that it recovers
 	go test -run TestCrash -count=1 -tags crash -timeout 40m ./internal/crashtest

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	firstPoll   = 300 * time.Millisecond
+	firstPoll   = 250 * time.Millisecond
+	steadyPoll  = time.Second
 	slowestPoll = 15 * time.Second
 	// pollFailures is how many looks in a row may fail before the rest is left to the next pass.
 	pollFailures = 3
@@ -151,10 +152,13 @@ func (p *pass) poll(ctx context.Context, s targets.Settler, wait map[targets.Rem
 		default:
 			failures = 0
 		}
-		if len(wait) < before {
-			pause = time.Second
-		} else {
-			pause = min(max(pause*3/2, time.Second), slowestPoll)
+		switch {
+		case pause < steadyPoll:
+			pause *= 2
+		case len(wait) < before:
+			pause = steadyPoll
+		default:
+			pause = min(pause*3/2, slowestPoll)
 		}
 	}
 	return nil
