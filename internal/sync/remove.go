@@ -18,6 +18,9 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 	if err != nil || !p.flow.Delete {
 		return err
 	}
+	if lost, err = p.keepAwaited(lost); err != nil {
+		return err
+	}
 	var recent int
 	p.facts.Deleted, recent = recentDeletions(p.facts.Deleted, time.Now())
 	approved := map[kb.Key]bool{}
@@ -53,6 +56,28 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 	}
 	p.facts.Approved = false
 	return p.erase(ctx, free)
+}
+
+// keepAwaited leaves out the lost documents whose content is on its way to the target under another name and not searchable
+// there yet. Such a rename was begun by a pass that died, or it is more than a rename; either way the content must not vanish.
+func (p *pass) keepAwaited(lost []gone) ([]gone, error) {
+	if len(p.awaited) == 0 {
+		return lost, nil
+	}
+	left := lost[:0:0]
+	for _, g := range lost {
+		if !g.sure || !p.awaited[g.sig] {
+			left = append(left, g)
+			continue
+		}
+		p.entry.Pending = append(p.entry.Pending, Pending{g.label(), "its content is not searchable under another name yet; until then it stays"})
+		known, err := p.fullyRecorded(g)
+		if err != nil {
+			return nil, err
+		}
+		p.unrecorded(!known)
+	}
+	return left, nil
 }
 
 // fullyRecorded tells whether the records name everything that the target holds of a lost document. Otherwise only a

@@ -58,3 +58,30 @@ func TestWhatSettlesAfterListingStaysSettled(t *testing.T) {
 		}
 	})
 }
+
+// A rename that needs a new upload may be cut off between the upload and the parsing, with the state lost. The next pass then sees a
+// document that is gone and another one; it keeps the first until the second is searchable.
+func TestContentStaysUntilItIsSearchableElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := unsettled(t)
+		w.pass(t.Context(), sync.Options{})
+		w.sources[0].Rename("0.md", "0.txt")
+		w.pass(t.Context(), sync.Options{NoWait: true})
+		removeState(w)
+		for _, o := range []sync.Options{{NoWait: true, AllowDeletes: true}, {AllowDeletes: true}} {
+			e := w.pass(t.Context(), o)
+			found := 0
+			for _, text := range w.vendor.Searchable() {
+				if text == "# 0.md\n" {
+					found++
+				}
+			}
+			if found != 1 {
+				w.fatalf("the renamed document can be found %d times, pending: %v", found, e.Pending)
+			}
+		}
+		if n := len(w.vendor.Documents()); n != 3 {
+			t.Errorf("%d documents are left, want 3", n)
+		}
+	})
+}

@@ -298,6 +298,7 @@ func (p *pass) store(w *state.Writer, j *job, settled bool) error {
 
 // unsent reports a document that did not get through.
 func (p *pass) unsent(j *job) {
+	p.await(j)
 	sent := 0
 	for _, pt := range j.parts {
 		if pt.id != "" {

@@ -335,6 +335,7 @@ func (p *pass) failSettling(wait map[targets.RemoteID]*unsettled, id targets.Rem
 	delete(wait, id)
 	if u.job.err == nil {
 		u.job.err = err
+		p.await(u.job)
 		p.entry.failDocument(u.job.doc.Key, err)
 	}
 }
@@ -342,9 +343,13 @@ func (p *pass) failSettling(wait map[targets.RemoteID]*unsettled, id targets.Rem
 func (p *pass) giveUp(u *unsettled, status string) {
 	if u.job.err == nil {
 		u.job.err = fault.New(fault.ErrConflict, "%s", status)
+		p.await(u.job)
 		p.entry.wait(u.job.doc.Key, status)
 	}
 }
+
+// await notes that the present content of a document is not searchable.
+func (p *pass) await(j *job) { p.awaited[signatureOf(j.parts)] = true }
 
 // leave reports everything that is still waited for; its records say that it is not settled.
 func (p *pass) leave(wait map[targets.RemoteID]*unsettled, status string) {
