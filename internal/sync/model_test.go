@@ -39,6 +39,7 @@ type world struct {
 	truth   map[kb.Key]string // what the sources hold
 	foreign map[string]string
 	lines   []string
+	agents  []string
 }
 
 var names = []string{"a.md", "b.md", "c.md", "d/e.md", "d/f.md", "d/g/h.md", "i.txt", "j.rst", "k.yaml", "Ünï.md", "l m.md", "README"}
@@ -74,8 +75,6 @@ func (w *world) fatalf(format string, args ...any) {
 func (w *world) edit() {
 	for range w.rng.IntN(5) {
 		src := w.sources[w.rng.IntN(2)]
-		source := src.Identity()
-		_ = source
 		name := names[w.rng.IntN(len(names))]
 		k := kb.NewKey(w.nameOf(src), name)
 		switch w.rng.IntN(6) {
@@ -176,7 +175,7 @@ func (w *world) pass(ctx context.Context, o sync.Options) *sync.Entry {
 	defer db.Close()
 	e := &sync.Engine{DB: db, Log: slog.New(slog.DiscardHandler)}
 	f := sync.Flow{
-		Sync: "support", Target: "memory", Owner: "test", To: w.vendor, Delete: true, MaxDelete: sync.DefaultLimit(), Reconcile: 24 * time.Hour,
+		Sync: "support", Target: "memory", Owner: "test", To: w.vendor, Agents: w.agents, Delete: true, MaxDelete: sync.DefaultLimit(), Reconcile: 24 * time.Hour,
 		Sources: []sync.Source{{Name: "site", Source: w.sources[1]}, {Name: "docs", Source: w.sources[0]}},
 	}
 	entry := e.Run(ctx, f, o, nil)

@@ -86,7 +86,8 @@ type Memory struct {
 	created    bool
 	next       int
 	docs       map[targets.RemoteID]*memoryDoc
-	agents     map[string]string // agent → "" (free), "ours" or the name of something else
+	names      map[string]*memoryDoc // the first document with a name
+	agents     map[string]string     // agent → "" (free), "ours" or the name of something else
 	counts     map[string]int
 	calls      []Call
 	sent       int64
@@ -125,7 +126,7 @@ func NewMemory(o MemoryOptions) *Memory {
 	if l.Accepts.Native == nil {
 		l.Accepts = kb.Accepts{Native: map[string]bool{".md": true, ".txt": true, ".pdf": true}, Text: ".txt", Markdown: ".md"}
 	}
-	return &Memory{opts: o, created: !o.Missing, docs: map[targets.RemoteID]*memoryDoc{}, agents: map[string]string{}, counts: map[string]int{}}
+	return &Memory{opts: o, created: !o.Missing, docs: map[targets.RemoteID]*memoryDoc{}, names: map[string]*memoryDoc{}, agents: map[string]string{}, counts: map[string]int{}}
 }
 
 // SetHook installs fn, which decides about every call before it is made; nil removes it. It
@@ -179,7 +180,7 @@ func (m *Memory) Put(name string, content []byte) targets.RemoteID {
 func (m *Memory) Remove(id targets.RemoteID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.docs, id)
+	m.drop(id)
 }
 
 // SetStatus changes a document behind the engine's back.
@@ -239,7 +240,18 @@ func (m *Memory) add(s Stored) *memoryDoc {
 	s.ID = targets.RemoteID("mem-" + strconv.Itoa(m.next))
 	d := &memoryDoc{Stored: s}
 	m.docs[s.ID] = d
+	if m.names[s.Name] == nil {
+		m.names[s.Name] = d
+	}
 	return d
+}
+
+// drop takes a document out of the store.
+func (m *Memory) drop(id targets.RemoteID) {
+	if d := m.docs[id]; d != nil && m.names[d.Name] == d {
+		delete(m.names, d.Name)
+	}
+	delete(m.docs, id)
 }
 
 // call counts one call, asks the hook and, when it lets the call through, runs effect under the lock.
@@ -370,11 +382,9 @@ func (m *Memory) upload(ctx context.Context, r targets.Rendition) (res targets.R
 			return fault.New(fault.ErrSetup, "memory: the store does not exist")
 		}
 		m.sent += int64(len(content))
-		for _, d := range m.docs {
-			if d.Name == r.Name {
-				res = targets.Result{ID: d.ID, Status: d.Status}
-				return nil
-			}
+		if d := m.names[r.Name]; d != nil {
+			res = targets.Result{ID: d.ID, Status: d.Status}
+			return nil
 		}
 		d := m.add(Stored{Name: r.Name, Content: content, Status: targets.StatusWaiting})
 		d.fail, d.stall = v.ParseFails, v.ParseStalls
@@ -412,7 +422,7 @@ func (m *Memory) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.
 		if d := m.docs[id]; d != nil && d.Foreign {
 			m.violate("deleted %s %q, which is somebody else's", id, d.Name)
 		}
-		delete(m.docs, id)
+		m.drop(id)
 		return targets.Result{ID: id}, nil
 	})
 }

@@ -97,12 +97,13 @@ func (m *Memory) Rename(ctx context.Context, id targets.RemoteID, name string) (
 		if d.Foreign {
 			m.violate("renamed %s %q, which is somebody else's", id, d.Name)
 		}
-		for _, other := range m.docs {
-			if other != d && other.Name == name {
-				return fault.New(fault.ErrConflict, "memory: %s has the name %q already", other.ID, name)
-			}
+		if other := m.names[name]; other != nil && other != d {
+			return fault.New(fault.ErrConflict, "memory: %s has the name %q already", other.ID, name)
 		}
-		d.Name = name
+		if m.names[d.Name] == d {
+			delete(m.names, d.Name)
+		}
+		d.Name, m.names[name] = name, d
 		if m.opts.Fresh {
 			d.Status = targets.StatusWaiting
 		}
