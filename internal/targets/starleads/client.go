@@ -3,7 +3,7 @@ package starleads
 import (
 	"context"
 	"errors"
-	"hash/fnv"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -156,20 +156,15 @@ const (
 // listed is an item of a list.
 type listed interface{ key() string }
 
-// listAll gives every item of a paged list, each at least once. A list that loses items while it is read
+// listAll gives every item of a paged list, each once. A list that loses items while it is read
 // shifts others to pages that were read before, so it is read again until the vendor's own count agrees
 // or two readings agree with each other.
 func listAll[T listed](ctx context.Context, t *Target, op, name string, v vars, fn func(T) error) error {
-	given := map[string]bool{}
+	seen := tally{seed: maphash.MakeSeed(), last: map[uint64]uint8{}}
 	last := reading{n: -1}
 	for range maxListings {
-		now, err := readList(ctx, t, op, name, v, func(item T) error {
-			if given[item.key()] {
-				return nil
-			}
-			given[item.key()] = true
-			return fn(item)
-		})
+		seen.reading++
+		now, err := readList(ctx, t, op, name, v, &seen, fn)
 		if err != nil {
 			return err
 		}
@@ -185,6 +180,22 @@ func listAll[T listed](ctx context.Context, t *Target, op, name string, v vars, 
 	return fault.New(fault.ErrIncomplete, "starleads: %s: the list changes faster than it can be read", op)
 }
 
+// tally knows which items of a list were seen, and so given to the caller. It keeps hashes in place of ids, because a list may
+// have a million items. Every listing hashes in its own way: two ids that look alike in one do not in the next.
+type tally struct {
+	seed    maphash.Seed
+	last    map[uint64]uint8 // the reading that saw an item last
+	reading uint8            // the present one; the first is 1
+}
+
+// see notes an id and gives its hash. fresh: this reading sees it for the first time; first: so do all readings.
+func (t *tally) see(id string) (sum uint64, fresh, first bool) {
+	sum = maphash.String(t.seed, id)
+	before := t.last[sum]
+	t.last[sum] = t.reading
+	return sum, before != t.reading, before == 0
+}
+
 // reading is the result of going through a list once: two equal ones have seen the same items.
 type reading struct {
 	n     int
@@ -193,21 +204,24 @@ type reading struct {
 	stuck bool // the vendor gave the same page twice
 }
 
-func readList[T listed](ctx context.Context, t *Target, op, name string, v vars, fn func(T) error) (reading, error) {
+// readList goes through a list once and gives what no earlier reading has seen.
+func readList[T listed](ctx context.Context, t *Target, op, name string, v vars, seen *tally, fn func(T) error) (reading, error) {
 	var out reading
-	seen := map[string]bool{}
 	first := -1
 	for number := 1; number <= maxPages; number++ {
 		p, err := fetchPage[T](ctx, t, op, name, v, number, "")
 		if err != nil {
 			return out, err
 		}
-		fresh := 0
+		before := out.n
 		for _, item := range p.items {
-			if id := item.key(); !seen[id] {
-				seen[id] = true
-				fresh++
-				out.sum += hash(id)
+			sum, fresh, unseen := seen.see(item.key())
+			if !fresh {
+				continue
+			}
+			out.n++
+			out.sum += sum
+			if unseen {
 				if err := fn(item); err != nil {
 					return out, err
 				}
@@ -217,12 +231,11 @@ func readList[T listed](ctx context.Context, t *Target, op, name string, v vars,
 			first = p.total
 		}
 		total := p.total
-		repeated := number > 1 && fresh == 0 && len(p.items) > 0
+		repeated := number > 1 && out.n == before && len(p.items) > 0
 		if len(p.items) == 0 || repeated || p.last(number) {
-			out.n = len(seen)
-			out.whole = total < 0 || total >= first && len(seen) >= total
+			out.whole = total < 0 || total >= first && out.n >= total
 			// The same full page again, and more is said to be there, or nothing says that this was all.
-			out.stuck = repeated && (total < 0 && len(p.items) == p.size || len(seen) < total)
+			out.stuck = repeated && (total < 0 && len(p.items) == p.size || out.n < total)
 			return out, nil
 		}
 	}
@@ -255,10 +268,4 @@ func incomplete(op string, err error) error {
 		return err
 	}
 	return fault.New(fault.ErrIncomplete, "starleads: %s", op).Because(err)
-}
-
-func hash(s string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(s))
-	return h.Sum64()
 }
