@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,7 +39,7 @@ func (f *Folder) Explain(path string) []string {
 	case terr != nil:
 		t.say("%s", terr)
 	case !kept:
-	case isGone(err), err == errBroken:
+	case isGone(err), errors.Is(err, errBroken):
 		t.say("there is no such file in %s", f.path)
 	case err != nil:
 		t.say("%s", plain(err))

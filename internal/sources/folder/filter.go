@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -273,10 +274,8 @@ func (f *filter) temporary(name string) string {
 		if !strings.HasSuffix(name, suffix) {
 			continue
 		}
-		for _, s := range f.suffixes {
-			if s == suffix {
-				return ""
-			}
+		if slices.Contains(f.suffixes, suffix) {
+			return ""
 		}
 		return "it is a temporary file or an unfinished download (" + suffix + ")"
 	}

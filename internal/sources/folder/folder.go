@@ -168,7 +168,7 @@ func (f *Folder) Exists(ctx context.Context, k kb.Key) (bool, error) {
 func (h *handle) locate(nfc string) (raw string, st stat, err error) {
 	raw = nfc
 	real, err := h.resolve(raw)
-	if err == errBroken && !isASCII(nfc) {
+	if errors.Is(err, errBroken) && !isASCII(nfc) {
 		if raw, err = h.respell(nfc); err == nil {
 			real, err = h.resolve(raw)
 		}

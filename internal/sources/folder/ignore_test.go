@@ -141,10 +141,7 @@ func TestIgnoreAsGitDoesAtRandom(t *testing.T) {
 	names := []string{"a", "b", "ab", "ba", "aab", "a*", "-"}
 	for range rounds {
 		g := newGitTree(t)
-		dirs := []string{""}
-		for _, d := range []string{"da", "ab.d", "da/b.d", "da/b.d/aa.d", "a-d"} {
-			dirs = append(dirs, d)
-		}
+		dirs := []string{"", "da", "ab.d", "da/b.d", "da/b.d/aa.d", "a-d"}
 		for _, d := range dirs {
 			for _, n := range names {
 				g.put(filepath.Join(d, n), "")

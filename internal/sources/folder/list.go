@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -119,19 +120,16 @@ func (w *lister) choose(d dirReader, n *node) {
 	kept := w.entries[:0]
 	for _, e := range w.entries {
 		name := w.names.get(&e)
-		switch {
-		case e.kind == kindUnknown:
+		if e.kind == kindUnknown {
 			st, err := d.stat(name)
 			if err != nil {
 				w.scan.trouble.add(n.raw+string(name), err)
 				continue
 			}
 			e.kind = st.kind
-			fallthrough
-		default:
-			if e.flags&notASCII != 0 {
-				w.normalise(&e, name)
-			}
+		}
+		if e.flags&notASCII != 0 {
+			w.normalise(&e, name)
 		}
 		simple := e.kind == kindFile || e.kind == kindDir
 		if simple && all && e.flags&isOdd == 0 && base+len(name) < maxKey {
@@ -177,22 +175,15 @@ func (w *lister) wanted(e *entry, path string, n *node, name []byte) bool {
 		case !isProblem(err):
 			w.scan.trouble.add(n.raw+string(name), err)
 			return false
-		case err == errBroken && !asFile():
+		case errors.Is(err, errBroken) && !asFile():
 			return false
 		default:
 			problem(err)
 			return true
 		}
 	}
-	switch e.kind {
-	case kindDir:
-		if !asDir() {
-			return false
-		}
-	default:
-		if !asFile() {
-			return false
-		}
+	if e.kind == kindDir && !asDir() || e.kind != kindDir && !asFile() {
+		return false
 	}
 	switch {
 	case w.odd[e.off] != nil && w.odd[e.off].notText:

@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -94,7 +95,7 @@ func (h *handle) empty() (bool, error) {
 	}
 	defer func() { _ = d.Close() }()
 	names, err := d.Readdirnames(2)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
 	return strings.Join(names, "/") == "" || len(names) == 1 && names[0] == "lost+found", nil

@@ -26,7 +26,7 @@ func (h *handle) place() (identity string, mount bool) {
 	var fs unix.Statfs_t
 	fd := int(root.Fd())
 	if unix.Fstatfs(fd, &fs) == nil {
-		if name := fsNames[int64(fs.Type)&0xffffffff]; name != "" {
+		if name := fsNames[int64(fs.Type)&0xffffffff]; name != "" { //nolint:unconvert // the type differs between architectures
 			identity += " " + name
 		}
 	}
@@ -39,7 +39,7 @@ func (h *handle) place() (identity string, mount bool) {
 		return identity, false
 	}
 	sys, ok := above.Sys().(*syscall.Stat_t)
-	return identity, ok && uint64(sys.Dev) != dev
+	return identity, ok && uint64(sys.Dev) != dev //nolint:unconvert // the type differs between architectures
 }
 
 // fsNames are the file systems that are worth naming: device numbers are given out again, and a share that comes back with
