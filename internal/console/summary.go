@@ -122,7 +122,11 @@ func (c *Console) Plan(r *kbsync.Report) {
 			}
 		}
 		for _, s := range e.Skipped {
-			c.Printf("  %s %s   %s\n", c.style(yellow, "!"), pad(s.Document, width), c.style(dim, "skipped: "+s.Reason))
+			size := strings.Repeat(" ", 10)
+			if s.Bytes > 0 {
+				size = fmt.Sprintf("%10s", Size(s.Bytes))
+			}
+			c.Printf("  %s %s %s   %s\n", c.style(yellow, "!"), pad(s.Document, width), size, c.style(dim, "skipped: "+s.Reason))
 		}
 		for _, h := range e.Held {
 			c.Printf("  %s %s   %s\n", c.style(yellow, "="), pad(h.Document, width), "deletion held: "+h.Reason)

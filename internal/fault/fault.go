@@ -6,6 +6,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -67,7 +68,7 @@ func (e *Error) Error() string {
 		s += ": " + e.Err.Error()
 	}
 	if e.Hint != "" {
-		s += "; " + e.Hint
+		s = strings.TrimRight(s, ". ") + "; " + e.Hint
 	}
 	return s
 }

@@ -85,8 +85,9 @@ type pass struct {
 }
 
 type docError struct {
-	key kb.Key
-	err error
+	key  kb.Key
+	err  error
+	size int64 // 0 unknown
 }
 
 type recordPut struct {
@@ -408,7 +409,7 @@ func (p *pass) unreadable(ctx context.Context, r rendered) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(r.err, fault.ErrUnsupported):
-		p.entry.skip(k, oneLine(kept(r.err, len(r.have))))
+		p.entry.skip(k, oneLine(kept(r.err, len(r.have))), r.doc.Size)
 		p.refused++
 		if len(r.have) == 0 {
 			p.puts = append(p.puts, recordPut{k, state.Record{
@@ -437,7 +438,7 @@ func (p *pass) note(j *job, action string) {
 // collect moves what the scan owned into the entry.
 func (p *pass) collect() {
 	for _, s := range p.skips {
-		p.entry.skip(s.key, oneLine(s.err))
+		p.entry.skip(s.key, oneLine(s.err), s.size)
 	}
 	for _, f := range p.failures {
 		p.entry.failDocument(f.key, f.err)

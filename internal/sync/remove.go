@@ -118,6 +118,9 @@ func (p *pass) emptied(g gone) string {
 	case !p.hasSource(s):
 		return fmt.Sprintf("source %s is no longer part of the sync", s)
 	case t != nil && t.seen == 0 && t.known > 0:
+		if t.known == 1 {
+			return fmt.Sprintf("source %s had one document and now has none", s)
+		}
 		return fmt.Sprintf("source %s had %d documents and now has none", s, t.known)
 	}
 	return ""

@@ -84,6 +84,7 @@ type Change struct {
 type Skipped struct {
 	Document string `json:"document"`
 	Reason   string `json:"reason"`
+	Bytes    int64  `json:"-"` // 0 or less: unknown
 }
 
 // Pending is a document that is not searchable yet.
@@ -153,8 +154,8 @@ func (e *Entry) failDocument(k kb.Key, err error) {
 	e.Failed = append(e.Failed, Failed{kb.Printable(string(k)), oneLine(err), attempts})
 }
 
-func (e *Entry) skip(k kb.Key, reason string) {
-	e.Skipped = append(e.Skipped, Skipped{kb.Printable(string(k)), reason})
+func (e *Entry) skip(k kb.Key, reason string, size int64) {
+	e.Skipped = append(e.Skipped, Skipped{kb.Printable(string(k)), reason, size})
 }
 
 func (e *Entry) wait(k kb.Key, status string) {

@@ -199,9 +199,9 @@ func (m *merge) decode(k kb.Key) (state.Record, error) {
 // Problem implements sources.Sink. What the target holds of the entry stays.
 func (m *merge) Problem(pb kb.Problem) error {
 	if pb.Present {
-		m.failures = append(m.failures, docError{pb.Key, pb.Err})
+		m.failures = append(m.failures, docError{key: pb.Key, err: pb.Err})
 	} else {
-		m.skips = append(m.skips, docError{pb.Key, pb.Err})
+		m.skips = append(m.skips, docError{key: pb.Key, err: pb.Err})
 	}
 	if pb.Key <= m.last {
 		return nil
@@ -269,13 +269,13 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 	}
 	if r != nil && !m.rerender && !r.Doubtful && r.Convert == convert.Version && r.Fingerprint == d.Fingerprint {
 		if r.Skipped != "" {
-			m.decline(d.Key, errors.New(r.Skipped))
+			m.decline(d.Key, d.Size, errors.New(r.Skipped))
 			return nil
 		}
 		f.parts = recorded(*r)
 	} else if err := convert.Choose(d.Key, d.Size, m.rendering); err != nil {
 		m.aside = m.aside || len(f.have) > 0
-		m.decline(d.Key, kept(err, len(f.have)))
+		m.decline(d.Key, d.Size, kept(err, len(f.have)))
 		return nil
 	}
 	select {
@@ -286,9 +286,9 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 	return m.err
 }
 
-func (m *merge) decline(k kb.Key, why error) {
+func (m *merge) decline(k kb.Key, size int64, why error) {
 	m.declined++
-	m.skips = append(m.skips, docError{k, why})
+	m.skips = append(m.skips, docError{k, why, size})
 }
 
 // kept adds to the reason of a skip that an earlier version stays where it is.
