@@ -48,7 +48,8 @@ func (x *exchange) handOver(d time.Duration) {
 
 var errTooSlow = errors.New("no complete answer in time")
 
-// begin makes the context of one try: it outlives the caller's by a grace, and ends with the deadline.
+// begin makes the context of one try: it ends with the deadline, and with the caller's context. What may change
+// something outlives the latter by a grace; of what only reads nobody needs to know the outcome.
 func (c *Client) begin(ctx context.Context, r *Request, leave func()) (context.Context, *exchange) {
 	allowed := c.opts.Timeout
 	if r.Body != nil {
@@ -57,8 +58,12 @@ func (c *Client) begin(ctx context.Context, r *Request, leave func()) (context.C
 	tctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	x := &exchange{request: r, leave: leave, cancel: func() { cancel(nil) }}
 	x.deadline = time.AfterFunc(allowed, func() { cancel(errTooSlow) })
+	late := grace
+	if r.Method == http.MethodGet {
+		late = 0
+	}
 	x.unwatch = context.AfterFunc(ctx, func() {
-		t := time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+		t := time.AfterFunc(late, func() { cancel(context.Cause(ctx)) })
 		context.AfterFunc(tctx, func() { t.Stop() })
 	})
 	return tctx, x

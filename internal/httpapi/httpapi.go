@@ -1,8 +1,8 @@
 // Package httpapi is the one HTTP client of the vendors' APIs. It retries what may be retried, keeps to one rate and
 // one concurrency per account, bounds every answer and every wait, and translates statuses to the classes of package
 // fault. It guarantees that the key goes to the configured host only and never into an error or a log, that a
-// creation is not sent again when it may have taken effect, and that a cancelled context starts no request while the one
-// in flight gets time to finish, so that its outcome is known. It knows no vendor.
+// creation is not sent again when it may have taken effect, and that a cancelled context starts no request and ends a
+// GET at once, while any other request in flight gets time to finish, so that its outcome is known. It knows no vendor.
 package httpapi
 
 import (
@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	grace      = 10 * time.Second // what a request in flight gets after its context was cancelled
+	grace      = 10 * time.Second // what a request in flight gets after its context was cancelled, unless it is a GET
 	slowest    = 100_000          // bytes a second that a transfer must reach
 	maxDrain   = 64 << 10         // a longer rest of an answer costs the connection
 	maxHops    = 5                // redirects followed within the same host

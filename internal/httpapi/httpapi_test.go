@@ -428,6 +428,30 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+func TestCancelledReadEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logs bytes.Buffer
+		c := client(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/api/body" {
+				_ = http.NewResponseController(w).Flush()
+			}
+			<-r.Context().Done()
+		}, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&logs, nil)) })
+		for _, path := range []string{"/head", "/body"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			start := time.Now()
+			_, err := c.Do(ctx, Request{Op: "look", Method: http.MethodGet, Path: path}, nil)
+			if took := time.Since(start); !errors.Is(err, context.Canceled) || took != time.Second {
+				t.Errorf("%s: after %v: %v", path, took, err)
+			}
+		}
+		if strings.Contains(logs.String(), "repeated") {
+			t.Errorf("a repetition was announced:\n%s", &logs)
+		}
+	})
+}
+
 func TestCancelWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{steps: []http.HandlerFunc{say(503, "", "Retry-After", "60")}}

@@ -110,6 +110,9 @@ func (c *Client) run(ctx context.Context, r Request, handle func(*exchange) *fai
 		if err != nil {
 			return err
 		}
+		if err := ctx.Err(); err != nil {
+			return c.notSent(&r, err, last)
+		}
 		c.opts.Logger.Warn("request will be repeated", "op", r.Op, "status", last.Status, "attempt", n, "wait", wait, "err", last)
 		if err := sleep(ctx, wait); err != nil {
 			return c.notSent(&r, err, last)
