@@ -258,6 +258,27 @@ func TestDocumentChangingWhileReadWaits(t *testing.T) {
 	})
 }
 
+// P2: a document that moves while the scan runs may be missed in both places; it is not deleted.
+func TestDocumentMovingDuringTheScanIsNotDeleted(t *testing.T) {
+	inWorld(t, 5, func(w *world) {
+		w.put("page-00000.md", "# Edited\n")
+		w.sources[0].Rename("page-00004.md", "elsewhere.md")
+		hidden := w.sources[0]
+		hidden.Remove("elsewhere.md") // the scan does not see it
+		w.vendor.SetHook(func(targettest.Call) targettest.Verdict {
+			hidden.Put("elsewhere.md", []byte("# Page 4\n")) // now it is there
+			w.vendor.SetHook(nil)
+			return targettest.Verdict{}
+		})
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Deleted != 0 || len(e.Pending) != 1 || e.ExitCode() != 1 {
+			w.fatalf("%+v", e)
+		}
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Renamed != 1 || e.Outcome != sync.OutcomeOK {
+			w.fatalf("%+v", e)
+		}
+	})
+}
+
 // A refused key stops the target at once.
 func TestRefusedKeyStopsTheTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -55,6 +55,9 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 		return nil
 	}
 	p.facts.Approved = false
+	if free, err = p.witnessed(ctx, free); err != nil {
+		return err
+	}
 	return p.erase(ctx, free)
 }
 
