@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -207,9 +208,15 @@ type reading struct {
 // readList goes through a list once and gives what no earlier reading has seen.
 func readList[T listed](ctx context.Context, t *Target, op, name string, v vars, seen *tally, fn func(T) error) (reading, error) {
 	var out reading
-	first := -1
+	ctx, cancel := context.WithCancel(ctx)
+	pages := pager[T]{most: max(t.cfg.Concurrency, 1), fetch: func(ctx context.Context, number int) (page[T], error) {
+		return fetchPage[T](ctx, t, op, name, v, number, "")
+	}}
+	defer pages.running.Wait()
+	defer cancel()
+	first, least := -1, math.MaxInt
 	for number := 1; number <= maxPages; number++ {
-		p, err := fetchPage[T](ctx, t, op, name, v, number, "")
+		p, err := pages.next(ctx)
 		if err != nil {
 			return out, err
 		}
@@ -231,9 +238,12 @@ func readList[T listed](ctx context.Context, t *Target, op, name string, v vars,
 			first = p.total
 		}
 		total := p.total
+		if total >= 0 {
+			least = min(least, total) // pages fetched at the same time are not answered in their order
+		}
 		repeated := number > 1 && out.n == before && len(p.items) > 0
 		if len(p.items) == 0 || repeated || p.last(number) {
-			out.whole = total < 0 || total >= first && out.n >= total
+			out.whole = total < 0 || least >= first && out.n >= total
 			// The same full page again, and more is said to be there, or nothing says that this was all.
 			out.stuck = repeated && (total < 0 && len(p.items) == p.size || out.n < total)
 			return out, nil

@@ -211,26 +211,28 @@ func (s *shrinking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestListThatShrinks(t *testing.T) {
 	for _, loses := range []int{0, 1, 2, 7} {
-		synctest.Test(t, func(t *testing.T) {
-			s := &shrinking{loses: loses}
-			for i := range 170 {
-				s.ids = append(s.ids, fmt.Sprintf("doc%03d", i))
-			}
-			target := fake(t, nil, s.ServeHTTP)
-			got := map[string]bool{}
-			err := target.List(t.Context(), func(r targets.Remote) error {
-				got[string(r.ID)] = true
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, id := range s.ids {
-				if !got[id] {
-					t.Errorf("after %d deletions %s is missing", loses, id)
+		for _, concurrency := range []int{1, 2, 4} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &shrinking{loses: loses}
+				for i := range 170 {
+					s.ids = append(s.ids, fmt.Sprintf("doc%03d", i))
 				}
-			}
-		})
+				target := fake(t, parallel(concurrency), s.ServeHTTP)
+				got := map[string]bool{}
+				err := target.List(t.Context(), func(r targets.Remote) error {
+					got[string(r.ID)] = true
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, id := range s.ids {
+					if !got[id] {
+						t.Errorf("%d at a time: after %d deletions %s is missing", concurrency, loses, id)
+					}
+				}
+			})
+		}
 	}
 	synctest.Test(t, func(t *testing.T) { // never comes to rest
 		s := &shrinking{loses: 1 << 30, ids: slices.Repeat([]string{""}, 3000)}

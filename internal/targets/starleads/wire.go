@@ -150,9 +150,21 @@ func (c chat) datasets() (ids []string, told bool) {
 // page is one page of a list.
 type page[T listed] struct {
 	items []T
-	pages int // how many there are; 0 when not told
-	total int // how many items there are; -1 when not told
-	size  int // of a full page
+	pages int  // how many there are; 0 when not told
+	total int  // how many items there are; -1 when not told
+	size  int  // of a full page
+	sized bool // size is what the vendor says, not what was asked for
+}
+
+// count is how many pages there are, as far as this one tells; else 0.
+func (p page[T]) count() int {
+	switch {
+	case p.pages > 0:
+		return p.pages
+	case p.sized && p.total > 0:
+		return min((p.total-1)/p.size+1, maxPages)
+	}
+	return 0
 }
 
 // last tells whether there is nothing after this page, the number-th. A full page is never the last one, whatever the counts
@@ -205,7 +217,7 @@ func (p *page[T]) envelope(b []byte, depth int) (json.RawMessage, error) {
 		p.pages = int(n)
 	}
 	if n := w.PageSize.whole(); n > 0 && n <= 1<<20 {
-		p.size = int(n)
+		p.size, p.sized = int(n), true
 	}
 	if n := max(w.TotalCount.whole(), w.Total.whole()); n >= 0 && n < 1<<31 {
 		p.total = int(n)
