@@ -15,6 +15,7 @@ import (
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/state"
+	"kbsyncd/internal/suggest"
 	kbsync "kbsyncd/internal/sync"
 )
 
@@ -74,10 +75,7 @@ func checkKey(cfg *config.Config, k kb.Key) error {
 		return nil
 	}
 	known := slices.Sorted(maps.Keys(cfg.Sources))
-	hint := "the sources are " + strings.Join(known, ", ")
-	if s := config.Suggest(k.Source(), known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
+	hint := suggest.Hint(k.Source(), known, "the sources are "+strings.Join(known, ", "))
 	return fmt.Errorf("%s is no document, which is written SOURCE/PATH: no source is called %q; %s", name, kb.Printable(k.Source()), hint)
 }
 

@@ -15,6 +15,7 @@ import (
 	"kbsyncd/internal/config"
 	"kbsyncd/internal/console"
 	"kbsyncd/internal/daemon"
+	"kbsyncd/internal/suggest"
 	kbsync "kbsyncd/internal/sync"
 )
 
@@ -121,10 +122,7 @@ func checkOnly(cfg *config.Config, only []string) error {
 		if slices.Contains(names, n) {
 			continue
 		}
-		hint := "the syncs are " + strings.Join(names, ", ")
-		if s := config.Suggest(n, names); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := suggest.Hint(n, names, "the syncs are "+strings.Join(names, ", "))
 		return fmt.Errorf("%s:%d: --only %s: no such sync; %s", cfg.File, cfg.SyncsLine, n, hint)
 	}
 	return nil

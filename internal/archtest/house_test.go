@@ -24,9 +24,10 @@ var house = map[string]string{
 	"cmd/kbsyncd": anything,
 
 	// The ground floor.
-	"internal/kb":     "",
-	"internal/fault":  "",
-	"internal/secret": "",
+	"internal/kb":      "",
+	"internal/fault":   "",
+	"internal/secret":  "",
+	"internal/suggest": "",
 
 	"internal/httpapi": "fault secret",
 	"internal/convert": "fault kb",
@@ -39,7 +40,7 @@ var house = map[string]string{
 	"internal/sources/all":        "sources sources/folder sources/gitrepo sources/web",
 	"internal/sources/sourcetest": "fault kb secret sources",
 
-	"internal/targets":            "fault kb secret",
+	"internal/targets":            "fault kb secret suggest",
 	"internal/targets/chatbase":   "fault httpapi kb secret targets",
 	"internal/targets/converse":   "fault httpapi kb secret targets",
 	"internal/targets/hamsa":      "fault httpapi kb secret targets",
@@ -48,7 +49,7 @@ var house = map[string]string{
 	"internal/targets/targettest": "fault kb secret targets",
 
 	"internal/sync":    "convert fault kb sources state targets",
-	"internal/config":  "fault kb secret sources targets",
+	"internal/config":  "fault kb secret sources suggest targets",
 	"internal/daemon":  "config convert fault kb secret sources state sync targets",
 	"internal/web":     "daemon fault kb secret state sync",
 	"internal/console": "sync",

@@ -83,9 +83,6 @@ func (c *Config) Sync(name string) (Sync, bool) {
 	return Sync{}, false
 }
 
-// Suggest gives the name in known that the user probably meant by name, or "".
-func Suggest(name string, known []string) string { return suggest(name, known) }
-
 // Log says how the program logs.
 type Log struct {
 	Level  string `yaml:"level" enum:"debug|info|warn|error" doc:"The least important messages to show."`

@@ -401,15 +401,6 @@ func TestScopeCollision(t *testing.T) {
 	}
 }
 
-func TestSuggest(t *testing.T) {
-	known := []string{"dataset", "dataset_id", "chat", "chat_id"}
-	for in, want := range map[string]string{"datset": "dataset", "Dataset": "dataset", "chta": "chat", "zebra": "", "dataset-id": "dataset_id"} {
-		if got := Suggest(in, known); got != want {
-			t.Errorf("%s: %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestDeep(t *testing.T) {
 	_, err := load(t, "sources: "+strings.Repeat("[", 3000)+strings.Repeat("]", 3000))
 	problems(t, err)

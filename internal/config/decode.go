@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/suggest"
 )
 
 // What bounds the work: the file's size bounds everything but what aliases multiply.
@@ -387,7 +388,7 @@ func (d *decoder) mappingPairs(n *yaml.Node, path string) []pair {
 func (d *decoder) unknown(key *yaml.Node, path string, names []string) {
 	at := join(path, key.Value)
 	d.add(placeOf(key), at, didYouMean(key.Value, names, "known are "), "unknown key")
-	if s := suggest(key.Value, names); s != "" {
+	if s := suggest.Nearest(key.Value, names); s != "" {
 		d.excused[join(path, s)] = true
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/suggest"
 )
 
 // Problem is one thing that is wrong in a configuration file.
@@ -123,4 +124,16 @@ func (c *collector) err() error {
 		c.list = append(c.list, Problem{File: c.file, Line: last.Line, Column: last.Column, Msg: fmt.Sprintf("%d more problems are not shown", c.more)})
 	}
 	return &Problems{List: c.list}
+}
+
+// didYouMean is the hint for a name that is not known. What begins the list of the known ones.
+func didYouMean(name string, known []string, what string) string {
+	otherwise := what + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+	switch {
+	case len(known) == 0:
+		otherwise = ""
+	case len(known) > 12:
+		otherwise = "see docs/configuration.md"
+	}
+	return suggest.Hint(name, known, otherwise)
 }

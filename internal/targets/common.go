@@ -9,11 +9,13 @@ import (
 	"strings"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/suggest"
 )
 
-// CheckCommon reports problems with the settings that every target has. Routes are the defaults of the
-// routes that the vendor does not document, by name, as "METHOD /path/{placeholder}"; only those may be overridden.
-func CheckCommon(c *Common, routes map[string]string) []fault.Invalid {
+// CheckCommon reports problems with the settings that every target has, but for the key, which package config checks where it
+// is read. Routes are the defaults of the routes that the vendor does not document, by name, as "METHOD /path/{placeholder}"; only
+// those may be overridden. Needed are the fields that may not be 0 at this vendor: "settle_timeout", "max_file_size".
+func CheckCommon(c *Common, routes map[string]string, needed ...string) []fault.Invalid {
 	var out []fault.Invalid
 	bad := func(field, hint, format string, args ...any) {
 		out = append(out, fault.Invalid{Field: field, Msg: fmt.Sprintf(format, args...), Hint: hint})
@@ -27,17 +29,21 @@ func CheckCommon(c *Common, routes map[string]string) []fault.Invalid {
 	if c.Concurrency < 1 || c.Concurrency > 64 {
 		bad("concurrency", "write how many requests may run at the same time", "out of range 1 to 64")
 	}
-	if c.SettleTimeout < 0 {
-		bad("settle_timeout", `write a duration such as "10m"`, "negative")
+	size := func(field, hint string, value int64) {
+		switch {
+		case value < 0:
+			bad(field, hint, "negative")
+		case value == 0 && slices.Contains(needed, field):
+			bad(field, hint, "must be more than 0")
+		}
 	}
-	if c.MaxFileSize < 0 {
-		bad("max_file_size", "write a size such as 5MB", "negative")
-	}
+	size("settle_timeout", `write a duration such as "10m"`, int64(c.SettleTimeout))
+	size("max_file_size", "write a size such as 5MB", c.MaxFileSize)
 	if c.Timeout <= 0 {
 		bad("timeout", `write a duration such as "60s"`, "must be longer than 0")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
-		if msg, hint := checkRoute(name, c.Routes[name], routes); msg != "" {
+		if _, msg, hint := ParseRoute(name, c.Routes[name], routes); msg != "" {
 			bad("routes."+name, hint, "%s", msg)
 		}
 	}
@@ -59,36 +65,43 @@ func CheckURL(s string) string {
 }
 
 var (
-	routePattern = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE) (/[^\s?#]*)$`)
+	routePattern = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE) (/[^\s?#\\\x00-\x1f\x7f]*)$`)
 	placeholder  = regexp.MustCompile(`\{[^{}]*\}`)
 )
 
-func checkRoute(name, value string, routes map[string]string) (msg, hint string) {
-	usual, ok := routes[name]
+// Route is the verb and the path of a request; parts of the path in braces are placeholders.
+type Route struct{ Method, Path string }
+
+// ParseRoute reads the text of the route of this name. Usual are the defaults, by name; the placeholders must be those
+// of the default. Msg says what is wrong, without the text, and is empty when nothing is.
+func ParseRoute(name, text string, usual map[string]string) (r Route, msg, hint string) {
+	def, ok := usual[name]
 	if !ok {
-		if len(routes) == 0 {
-			return "unknown route", "this vendor documents all of its routes; remove it"
+		if len(usual) == 0 {
+			return r, "unknown route", "this vendor documents all of its routes; remove it"
 		}
-		return "unknown route", "known are " + strings.Join(slices.Sorted(maps.Keys(routes)), ", ")
+		known := slices.Sorted(maps.Keys(usual))
+		return r, "unknown route", suggest.Hint(name, known, "known are "+strings.Join(known, ", "))
 	}
-	m := routePattern.FindStringSubmatch(value)
+	m := routePattern.FindStringSubmatch(text)
 	if m == nil {
-		return "not a route", `write METHOD /path, for example "` + usual + `"`
+		return r, "not a route", `write METHOD /path, for example "` + def + `"`
 	}
-	want := placeholder.FindAllString(usual, -1)
+	hint = `the default is "` + def + `"`
+	want := placeholder.FindAllString(def, -1)
 	got := placeholder.FindAllString(m[2], -1)
 	for _, p := range got {
 		if !slices.Contains(want, p) {
-			return "unknown placeholder " + p, `the default is "` + usual + `"`
+			return r, "unknown placeholder " + p, hint
 		}
 	}
 	for _, p := range want {
 		if !slices.Contains(got, p) {
-			return "lacks the placeholder " + p, `the default is "` + usual + `"`
+			return r, "lacks the placeholder " + p, hint
 		}
 	}
 	if strings.ContainsAny(placeholder.ReplaceAllString(m[2], ""), "{}") {
-		return "has a lone brace", `the default is "` + usual + `"`
+		return r, "has a lone brace", hint
 	}
-	return "", ""
+	return Route{Method: m[1], Path: m[2]}, "", ""
 }

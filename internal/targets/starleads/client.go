@@ -36,21 +36,19 @@ var defaultRoutes = map[string]string{
 }
 
 // documented are the routes that the vendor documents (api-reference/dataset, /document, /knowledgebasechat, /agent).
-var documented = map[string]route{
-	"dataset_create":  {http.MethodPost, "/Dataset"},
-	"dataset_update":  {http.MethodPatch, "/Dataset/{datasetId}"},
-	"document_upload": {http.MethodPost, "/Dataset/{datasetId}/document"},
-	"chat_create":     {http.MethodPost, "/KnowledgeBaseChat"},
-	"chat_get":        {http.MethodGet, "/KnowledgeBaseChat/{chatId}"},
-	"chat_update":     {http.MethodPatch, "/KnowledgeBaseChat/{chatId}"},
-	"agent_get":       {http.MethodGet, "/Agent/{agentId}/chat"},
-	"agent_connect":   {http.MethodPut, "/Agent/{agentId}/chat"},
-	"agent_detach":    {http.MethodDelete, "/Agent/{agentId}/chat"},
+var documented = map[string]targets.Route{
+	"dataset_create":  {Method: http.MethodPost, Path: "/Dataset"},
+	"dataset_update":  {Method: http.MethodPatch, Path: "/Dataset/{datasetId}"},
+	"document_upload": {Method: http.MethodPost, Path: "/Dataset/{datasetId}/document"},
+	"chat_create":     {Method: http.MethodPost, Path: "/KnowledgeBaseChat"},
+	"chat_get":        {Method: http.MethodGet, Path: "/KnowledgeBaseChat/{chatId}"},
+	"chat_update":     {Method: http.MethodPatch, Path: "/KnowledgeBaseChat/{chatId}"},
+	"agent_get":       {Method: http.MethodGet, Path: "/Agent/{agentId}/chat"},
+	"agent_connect":   {Method: http.MethodPut, Path: "/Agent/{agentId}/chat"},
+	"agent_detach":    {Method: http.MethodDelete, Path: "/Agent/{agentId}/chat"},
 }
 
 var discardLog = slog.New(slog.DiscardHandler)
-
-type route struct{ method, path string }
 
 // vars are the values of a route's placeholders.
 type vars map[string]string
@@ -62,18 +60,15 @@ type idList struct {
 
 // request fills a route's placeholders. A value that is empty or dots is refused: it would name another resource.
 func (t *Target) request(op, name string, v vars) (httpapi.Request, error) {
-	r, ok := documented[name]
-	if !ok {
-		r = t.routes[name]
-	}
-	path := r.path
+	r := t.routes[name]
+	path := r.Path
 	for key, value := range v {
 		if value == "" || value == "." || value == ".." {
 			return httpapi.Request{}, fault.New(fault.ErrRejected, "starleads: %s: %q is no %s", op, value, key)
 		}
 		path = strings.ReplaceAll(path, "{"+key+"}", url.PathEscape(value))
 	}
-	return httpapi.Request{Op: op, Method: r.method, Path: path}, nil
+	return httpapi.Request{Op: op, Method: r.Method, Path: path}, nil
 }
 
 // call makes a request that may be repeated.

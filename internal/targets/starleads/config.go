@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"kbsyncd/internal/fault"
@@ -88,47 +85,9 @@ func (c *Config) Validate() []fault.Invalid {
 			add(f.field, "", "%q is no id", f.value)
 		}
 	}
-	bad = append(bad, checkCommon(&c.Common)...)
-	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
-		if _, why, hint := parseRoute(name, c.Routes[name]); why != "" {
-			add("routes."+name, hint, "%s", why)
-		}
-	}
+	bad = append(bad, targets.CheckCommon(&c.Common, defaultRoutes, "settle_timeout", "max_file_size")...)
 	if !c.KnowledgeGraph.Enabled && len(c.KnowledgeGraph.EntityTypes) > 0 {
 		add("knowledge_graph.entity_types", "set knowledge_graph.enabled: true, or remove entity_types", "has no effect while the graph is off")
-	}
-	return bad
-}
-
-func checkCommon(c *targets.Common) []fault.Invalid {
-	var bad []fault.Invalid
-	add := func(field, hint, format string, args ...any) {
-		bad = append(bad, fault.Invalid{Field: field, Msg: fmt.Sprintf(format, args...), Hint: hint})
-	}
-	if c.APIKey.IsZero() && c.APIKeyFile == "" {
-		add("api_key", `write api_key: "${STARLEADS_API_KEY}", or api_key_file`, "is missing")
-	}
-	u, err := url.Parse(c.BaseURL)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		add("base_url", "for example https://api.starleads.co", "must be an http or https address")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		add("base_url", "the key belongs into api_key", "must have no user, query or fragment")
-	}
-	if c.Rate < 0 {
-		add("rate", "0 means no limit", "must not be negative")
-	}
-	if c.Concurrency < 1 {
-		add("concurrency", "", "must be at least 1")
-	}
-	if c.SettleTimeout <= 0 {
-		add("settle_timeout", "for example 10m", "must be longer than 0")
-	}
-	if c.Timeout <= 0 {
-		add("timeout", "for example 60s", "must be longer than 0")
-	}
-	if c.MaxFileSize <= 0 {
-		add("max_file_size", "for example 5MB", "must be more than 0")
 	}
 	return bad
 }
@@ -143,15 +102,15 @@ func (c *Config) Open(o targets.Options) (targets.Target, error) {
 }
 
 func (c *Config) open(o targets.Options) (*Target, error) {
-	routes := map[string]route{}
-	for name := range defaultRoutes {
+	routes := maps.Clone(documented)
+	for name, usual := range defaultRoutes {
 		text, given := c.Routes[name]
 		if !given {
-			text = defaultRoutes[name]
+			text = usual
 		}
-		r, why, _ := parseRoute(name, text)
-		if why != "" {
-			return nil, fmt.Errorf("starleads: routes.%s: %s", name, why)
+		r, msg, _ := targets.ParseRoute(name, text, defaultRoutes)
+		if msg != "" {
+			return nil, fmt.Errorf("starleads: routes.%s: %s", name, msg)
 		}
 		routes[name] = r
 	}
@@ -167,87 +126,4 @@ func (c *Config) open(o targets.Options) (*Target, error) {
 		t.log = discardLog
 	}
 	return t, nil
-}
-
-// suggest is the known word nearest to a wrong one, or "".
-func suggest(word string, known []string) string {
-	best, at := "", 3
-	for _, k := range known {
-		if d := distance(word, k); d < at {
-			best, at = k, d
-		}
-	}
-	return best
-}
-
-// distance is the number of edits between two short words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
-			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// parseRoute reads "METHOD /path/{placeholder}". why is empty when it is fine.
-func parseRoute(name, text string) (r route, why, hint string) {
-	def, known := defaultRoutes[name]
-	if !known {
-		all := slices.Sorted(maps.Keys(defaultRoutes))
-		if s := suggest(name, all); s != "" {
-			return r, "is no route", fmt.Sprintf("did you mean %q?", s)
-		}
-		return r, "is no route", "the routes are " + strings.Join(all, ", ")
-	}
-	hint = fmt.Sprintf("the default is %q", def)
-	method, path, ok := strings.Cut(text, " ")
-	if !ok || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#\\\x00\r\n\t") {
-		return r, fmt.Sprintf("%q is not of the form \"METHOD /path\"", text), hint
-	}
-	switch method {
-	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-	default:
-		return r, fmt.Sprintf("the method %q is not GET, POST, PUT, PATCH or DELETE", method), hint
-	}
-	want, got := placeholders(def), placeholders(path)
-	for _, p := range got {
-		if !slices.Contains(want, p) {
-			return r, fmt.Sprintf("there is no placeholder %s here", p), hint
-		}
-	}
-	for _, p := range want {
-		if !slices.Contains(got, p) {
-			return r, "the placeholder " + p + " is missing", hint
-		}
-	}
-	return route{method: method, path: path}, "", ""
-}
-
-// placeholders are the parts of a path in braces, with their braces.
-func placeholders(path string) []string {
-	var out []string
-	for {
-		i := strings.IndexByte(path, '{')
-		if i < 0 {
-			return out
-		}
-		j := strings.IndexByte(path[i:], '}')
-		if j < 0 {
-			return append(out, path[i:])
-		}
-		out = append(out, path[i:i+j+1])
-		path = path[i+j+1:]
-	}
 }

@@ -38,7 +38,7 @@ type Target struct {
 	http *httpapi.Client
 	log  *slog.Logger
 
-	routes map[string]route
+	routes map[string]targets.Route // all of them, by name
 
 	connecting sync.Mutex // one Connect at a time, so that two never create two datasets
 

@@ -1,4 +1,6 @@
-package config
+// Package suggest finds the name that somebody meant who wrote one that is not known. It must not guess: far from every
+// known name it suggests nothing. It knows no file and no flag, so that every part of the program can use it.
+package suggest
 
 import (
 	"slices"
@@ -6,9 +8,9 @@ import (
 	"strings"
 )
 
-// suggest gives the known name that is nearest to name, or "" when none is near. Of two equally near ones
+// Nearest gives the known name that is nearest to name, or "" when none is near. Of two equally near ones
 // the first in alphabetical order wins, so that messages are stable.
-func suggest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	if len(name) > 64 {
 		return ""
 	}
@@ -21,18 +23,12 @@ func suggest(name string, known []string) string {
 	return best
 }
 
-// didYouMean is the hint for a name that is not known.
-func didYouMean(name string, known []string, what string) string {
-	if s := suggest(name, known); s != "" {
+// Hint asks whether the nearest known name was meant; when none is near it is what otherwise says.
+func Hint(name string, known []string, otherwise string) string {
+	if s := Nearest(name, known); s != "" {
 		return "did you mean " + strconv.Quote(s) + "?"
 	}
-	switch {
-	case len(known) == 0:
-		return ""
-	case len(known) > 12:
-		return "see docs/configuration.md"
-	}
-	return what + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+	return otherwise
 }
 
 // distance is the Levenshtein distance with swaps of neighbours counted as one step.
