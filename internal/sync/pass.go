@@ -71,10 +71,10 @@ type pass struct {
 	ready      []*job // settled, with older versions to retire
 	cleanups   []*job // searchable and complete, with leftovers
 	puts       []recordPut
-	awaited    map[signature]bool // contents of documents that did not become searchable
-	changed    bool               // something at the store changed and settled
-	unsure     bool               // an outcome is unknown: the next pass lists
-	hopeless   bool               // the target was stopped
+	awaited    map[kb.PartHash]bool // contents (by their first part) that did not become searchable
+	changed    bool                 // something at the store changed and settled
+	unsure     bool                 // an outcome is unknown: the next pass lists
+	hopeless   bool                 // the target was stopped
 	sentAt     time.Time
 	searchable bool
 	same       int // documents in order, found by looking closer

@@ -69,7 +69,12 @@ func (p *pass) keepAwaited(lost []gone) ([]gone, error) {
 	}
 	left := lost[:0:0]
 	for _, g := range lost {
-		if !g.sure || !p.awaited[g.sig] {
+		have, err := p.holdings(g)
+		if err != nil {
+			return nil, err
+		}
+		// Any of its versions counts: a pass that died may have left more than one.
+		if !slices.ContainsFunc(have, func(h remotePart) bool { return h.known && h.part <= 1 && p.awaited[h.hash] }) {
 			left = append(left, g)
 			continue
 		}

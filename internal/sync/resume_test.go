@@ -59,29 +59,49 @@ func TestWhatSettlesAfterListingStaysSettled(t *testing.T) {
 	})
 }
 
-// A rename that needs a new upload may be cut off between the upload and the parsing, with the state lost. The next pass then sees a
-// document that is gone and another one; it keeps the first until the second is searchable.
+// A rename that needs a new upload may be cut off between the upload and the parsing, with the state lost, and what was
+// renamed may have older versions beside it. The next pass then sees a document that is gone and another one; it keeps the first until the
+// second is searchable.
 func TestContentStaysUntilItIsSearchableElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := unsettled(t)
-		w.pass(t.Context(), sync.Options{})
+	for name, edited := range map[string]bool{"renamed": false, "edited and renamed": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { contentStays(t, edited) })
+		})
+	}
+}
+
+func contentStays(t *testing.T, edited bool) {
+	w := unsettled(t)
+	w.pass(t.Context(), sync.Options{})
+	text := "# 0.md\n"
+	if edited { // the version before stays, because nobody waits for its successor
+		text = "# edited\n"
+		w.sources[0].Put("0.md", []byte(text))
+		w.pass(t.Context(), sync.Options{NoWait: true})
+		for _, d := range w.vendor.Documents() {
+			w.vendor.SetStatus(d.ID, targets.StatusDone)
+		}
+	} else {
 		w.sources[0].Rename("0.md", "0.txt")
 		w.pass(t.Context(), sync.Options{NoWait: true})
-		removeState(w)
-		for _, o := range []sync.Options{{NoWait: true, AllowDeletes: true}, {AllowDeletes: true}} {
-			e := w.pass(t.Context(), o)
-			found := 0
-			for _, text := range w.vendor.Searchable() {
-				if text == "# 0.md\n" {
-					found++
-				}
-			}
-			if found != 1 {
-				w.fatalf("the renamed document can be found %d times, pending: %v", found, e.Pending)
+	}
+	removeState(w)
+	if edited {
+		w.sources[0].Rename("0.md", "0.txt")
+	}
+	for _, o := range []sync.Options{{NoWait: true, AllowDeletes: true}, {AllowDeletes: true}} {
+		e := w.pass(t.Context(), o)
+		found := 0
+		for _, have := range w.vendor.Searchable() {
+			if have == text {
+				found++
 			}
 		}
-		if n := len(w.vendor.Documents()); n != 3 {
-			t.Errorf("%d documents are left, want 3", n)
+		if found != 1 {
+			w.fatalf("the renamed document can be found %d times, pending: %v", found, e.Pending)
 		}
-	})
+	}
+	if n := len(w.vendor.Documents()); n != 3 {
+		t.Errorf("%d documents are left, want 3", n)
+	}
 }

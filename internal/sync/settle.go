@@ -349,7 +349,7 @@ func (p *pass) giveUp(u *unsettled, status string) {
 }
 
 // await notes that the present content of a document is not searchable.
-func (p *pass) await(j *job) { p.awaited[signatureOf(j.parts)] = true }
+func (p *pass) await(j *job) { p.awaited[signatureOf(j.parts).hash] = true }
 
 // leave reports everything that is still waited for; its records say that it is not settled.
 func (p *pass) leave(wait map[targets.RemoteID]*unsettled, status string) {

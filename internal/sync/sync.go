@@ -99,7 +99,7 @@ func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {
 		entry:   newEntry(f, o),
 		sources: map[string]*sourceTally{},
 		fresh:   map[signature]int{},
-		awaited: map[signature]bool{},
+		awaited: map[kb.PartHash]bool{},
 	}
 	p.log = e.Log.With("sync", f.Sync, "target", f.Target)
 	p.sender = newSender(p)
