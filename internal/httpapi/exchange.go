@@ -86,7 +86,11 @@ func (c *Client) once(ctx context.Context, r *Request, json []byte, n int, leave
 		return &failure{err: &Error{Vendor: c.opts.Vendor, Op: r.Op, Detail: c.clean(err.Error()), Err: err}}
 	}
 	c.requests.Add(1)
-	x.resp, err = c.http.Do(req) //nolint:bodyclose // closed below, or by the caller of Open
+	by := c.http
+	if r.stream {
+		by = c.streams
+	}
+	x.resp, err = by.Do(req) //nolint:bodyclose // closed below, or by the caller of Open
 	var f *failure
 	if err != nil {
 		f = c.unanswered(tctx, r, err, connected.Load(), body)
@@ -246,7 +250,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer.
+// Close implements io.Closer. It does not wait for a rest that nobody wants; that costs the connection.
 func (s *stream) Close() error {
 	err := s.x.resp.Body.Close()
 	s.x.end()

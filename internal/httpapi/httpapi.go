@@ -48,7 +48,7 @@ type Options struct {
 	Timeout        time.Duration // for one answer, its body included
 	Rate           float64       // requests a second for the whole account; 0: no limit
 	Burst          int           // requests that may go at once when there was quiet; at least 1
-	Concurrency    int           // requests at the same time for the whole account; 0: no limit
+	Concurrency    int           // requests at the same time for the whole account, and connections of this client; 0: no limit
 	MaxTries       int
 	MaxElapsed     time.Duration // from the first try to the last
 	Logger         *slog.Logger
@@ -62,7 +62,8 @@ type Client struct {
 	opts    Options
 	base    *url.URL
 	http    *http.Client
-	own     *http.Transport // closed with the client
+	streams *http.Client      // for Open: bodies that a caller reads slowly must not keep connections from other requests
+	own     []*http.Transport // closed with the client; nil when there is Options.Transport
 	account *account
 	limits  *limits
 	closed  sync.Once
@@ -94,15 +95,23 @@ func New(o Options) (*Client, error) {
 	base.RawPath = strings.TrimRight(base.RawPath, "/")
 	setDefaults(&o)
 	c := &Client{opts: o, base: base, probing: make(chan struct{}, 1)}
-	rt := o.Transport
-	if rt == nil {
-		c.own = http.DefaultTransport.(*http.Transport).Clone()
-		c.own.MaxIdleConnsPerHost = max(o.Concurrency, 4)
-		rt = c.own
+	c.http = &http.Client{Transport: o.Transport, CheckRedirect: checkRedirect}
+	c.streams = c.http
+	if o.Transport == nil {
+		c.http = c.dialer(o.Concurrency)
+		c.streams = c.dialer(0)
 	}
-	c.http = &http.Client{Transport: rt, CheckRedirect: checkRedirect}
 	c.account, c.limits = openAccount(base, o)
 	return c, nil
+}
+
+// dialer gives a client with a transport of its own that makes at most so many connections and keeps them all; 0: any number.
+func (c *Client) dialer(most int) *http.Client {
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	tr.MaxConnsPerHost = most // or else a request that finds all connections busy for a moment makes one too many
+	tr.MaxIdleConnsPerHost = max(most, 4)
+	c.own = append(c.own, tr)
+	return &http.Client{Transport: tr, CheckRedirect: checkRedirect}
 }
 
 func setDefaults(o *Options) {
@@ -174,8 +183,8 @@ func (c *Client) Traffic() (requests, bytesSent int64) { return c.requests.Load(
 func (c *Client) Close() error {
 	c.closed.Do(func() {
 		c.account.leave(c.limits)
-		if c.own != nil {
-			c.own.CloseIdleConnections()
+		for _, tr := range c.own {
+			tr.CloseIdleConnections()
 		}
 	})
 	return nil

@@ -27,6 +27,8 @@ type Request struct {
 	Create bool
 	// MaxAnswer bounds the answer, decompressed; 0: 16 MiB.
 	MaxAnswer int64
+
+	stream bool // the answer's body goes to the caller
 }
 
 // Body is a request body that is streamed.
@@ -58,6 +60,7 @@ func (c *Client) Do(ctx context.Context, r Request, out any) (Answer, error) {
 // when the body is cut short, longer than MaxAnswer or too slow.
 func (c *Client) Open(ctx context.Context, r Request) (io.ReadCloser, error) {
 	var s *stream
+	r.stream = true
 	err := c.run(ctx, r, func(x *exchange) *failure {
 		if f := c.checkStatus(x); f != nil {
 			return f
