@@ -66,7 +66,6 @@ type pass struct {
 
 	sender     *sender
 	freshJobs  []*job // held back until the scan is over
-	fresh      map[signature]int
 	settling   []*job
 	ready      []*job // settled, with older versions to retire
 	cleanups   []*job // searchable and complete, with leftovers
@@ -317,7 +316,6 @@ func (p *pass) plan(ctx context.Context, r rendered) error {
 		return p.send(ctx, j)
 	}
 	j.action = ActionUpload
-	p.fresh[signatureOf(j.parts)]++
 	if p.mayBeRenamed() && len(p.freshJobs) < holdBack {
 		p.freshJobs = append(p.freshJobs, j)
 		return nil

@@ -98,7 +98,6 @@ func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {
 		limits:  f.To.Limits(),
 		entry:   newEntry(f, o),
 		sources: map[string]*sourceTally{},
-		fresh:   map[signature]int{},
 		awaited: map[kb.PartHash]bool{},
 	}
 	p.log = e.Log.With("sync", f.Sync, "target", f.Target)
