@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,17 +107,15 @@ func (c *Console) details(e *kbsync.Entry, indent string) {
 func (c *Console) Plan(r *kbsync.Report) {
 	for _, e := range r.Syncs {
 		c.planHead(e)
-		changes := slices.Clone(e.Changes)
-		slices.SortStableFunc(changes, func(a, b kbsync.Change) int {
-			return cmp.Or(order(a.Action)-order(b.Action), strings.Compare(a.Document, b.Document))
-		})
 		width := 0
-		for _, ch := range changes {
+		for _, ch := range e.Changes {
 			width = max(width, min(60, len([]rune(ch.Document))))
 		}
-		for _, ch := range changes {
-			if line := c.change(ch, width); line != "" {
-				c.Printf("  %s\n", line)
+		for _, action := range planned {
+			for _, ch := range e.Changes {
+				if ch.Action == action {
+					c.Printf("  %s\n", c.change(ch, width))
+				}
 			}
 		}
 		for _, s := range e.Skipped {
@@ -155,10 +152,9 @@ func (c *Console) planHead(e *kbsync.Entry) {
 	c.Printf("%s → %s at %s\n", c.style(bold, e.Sync), store, e.Kind)
 }
 
-// order shows changes by action, as in a plan.
-func order(action string) int {
-	return slices.Index([]string{kbsync.ActionUpload, kbsync.ActionReplace, kbsync.ActionRename, kbsync.ActionDelete,
-		kbsync.ActionAdopt, kbsync.ActionAssign, kbsync.ActionUnassign}, action)
+// planned are the actions that a plan shows, in its order. Adopting changes nothing at the vendor.
+var planned = []string{
+	kbsync.ActionUpload, kbsync.ActionReplace, kbsync.ActionRename, kbsync.ActionDelete, kbsync.ActionAssign, kbsync.ActionUnassign,
 }
 
 func (c *Console) change(ch kbsync.Change, width int) string {

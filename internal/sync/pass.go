@@ -426,8 +426,9 @@ func (p *pass) unreadable(ctx context.Context, r rendered) {
 // note lists a change in the report.
 func (p *pass) note(j *job, action string) {
 	if p.opt.KeepChanges {
+		// A key shares its memory with everything else in its directory.
 		p.entry.Changes = append(p.entry.Changes, Change{
-			Action: action, Document: kb.Printable(string(j.doc.Key)), Bytes: j.bytes(), Parts: len(j.parts),
+			Action: action, Document: strings.Clone(kb.Printable(string(j.doc.Key))), Bytes: j.bytes(), Parts: len(j.parts),
 			From: kb.Printable(string(j.from)), Modified: j.doc.Modified,
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,6 +178,8 @@ func (e *Entry) finish(ctx context.Context, p *pass, err error) {
 		n, b := m.Traffic()
 		e.Requests, e.BytesSent = n-p.requests, b-p.bytes
 	}
+	// Documents are read in parallel, so they come in no order.
+	slices.SortStableFunc(e.Changes, func(a, b Change) int { return strings.Compare(a.Document, b.Document) })
 	switch {
 	case err != nil || p.hopeless:
 		e.Outcome = OutcomeError
