@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -59,6 +60,7 @@ var (
 	_ targets.Linker     = (*Target)(nil)
 	_ targets.Finisher   = (*Target)(nil)
 	_ targets.Metered    = (*Target)(nil)
+	_ targets.Placed     = (*Target)(nil)
 )
 
 // native are the extensions that the parser takes as they are.
@@ -263,6 +265,12 @@ func missing(err error, id targets.RemoteID) error {
 
 // Traffic implements targets.Metered.
 func (t *Target) Traffic() (requests, bytesSent int64) { return t.http.Traffic() }
+
+// Place implements targets.Placed.
+func (t *Target) Place() string {
+	c := &t.cfg
+	return targets.PlaceOf(c.APIKey, strings.TrimRight(c.BaseURL, "/"), c.Dataset, c.DatasetID, c.Chat, c.ChatID)
+}
 
 // Close implements targets.Target.
 func (t *Target) Close() error { return t.http.Close() }

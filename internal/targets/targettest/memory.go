@@ -94,6 +94,7 @@ type Memory struct {
 	violations []string
 	hook       func(Call) Verdict
 	watch      func()
+	place      string
 }
 
 type memoryDoc struct {
@@ -111,6 +112,7 @@ var (
 	_ targets.Linker     = (*Memory)(nil)
 	_ targets.Finisher   = (*Memory)(nil)
 	_ targets.Metered    = (*Memory)(nil)
+	_ targets.Placed     = (*Memory)(nil)
 )
 
 // NewMemory makes an empty store.

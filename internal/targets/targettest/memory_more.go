@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/secret"
 	"kbsyncd/internal/targets"
 )
 
@@ -225,6 +226,20 @@ func (m *Memory) Traffic() (requests, bytesSent int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return int64(len(m.calls)), m.sent
+}
+
+// Place implements targets.Placed.
+func (m *Memory) Place() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return targets.PlaceOf(secret.String{}, m.place)
+}
+
+// SetPlace makes Place tell of another place. What the store holds stays.
+func (m *Memory) SetPlace(place string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.place = place
 }
 
 // Plain hides every optional ability of a target.
