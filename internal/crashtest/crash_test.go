@@ -90,7 +90,7 @@ func (w *world) judge(a attempt, out outcome) {
 // loseState mimics fresh CI runners and full disks.
 func (w *world) loseState() {
 	info, err := os.Stat(w.state())
-	if err != nil {
+	if err != nil || w.keeps {
 		return
 	}
 	switch n := w.rng.IntN(100); {
@@ -138,14 +138,17 @@ func (w *world) faults() simulator.Faults {
 func (w *world) plan() attempt {
 	a := attempt{signal: syscall.SIGKILL}
 	for flag, percent := range map[string]int{"--reconcile": 15, "--allow-deletes": 60, "--no-wait": 8} {
-		if w.dice(flag) < percent {
+		if w.dice(flag) < percent && !(w.keeps && flag == "--reconcile") {
 			a.args = append(a.args, flag)
 		}
 	}
 	slices.Sort(a.args)
-	if w.rng.IntN(10) < 3 { // anywhere between the start and the end
+	switch n := w.rng.IntN(20); {
+	case n == 0: // while it starts and opens its files
+		a.after = time.Duration(w.rng.IntN(12_000)) * time.Microsecond
+	case n < 6: // anywhere between the start and the end
 		a.after = time.Duration(w.rng.Int64N(int64(w.usual)))
-	} else {
+	default:
 		a.after = 4 * w.usual
 		a.trap = &trap{n: 1 + w.rng.IntN(3), phase: phase(w.rng.IntN(3)), linger: time.Duration(w.rng.IntN(4000)) * time.Microsecond}
 		if w.rng.IntN(4) > 0 {
@@ -168,6 +171,10 @@ func (w *world) plan() attempt {
 func (w *world) converge() {
 	w.t.Helper()
 	w.vendor.SetFaults(simulator.Faults{})
+	if w.rng.IntN(3) == 0 { // somebody in a hurry was here before
+		w.pass("--no-wait")
+		w.note("%s", w.tree.edit())
+	}
 	w.pass("--allow-deletes")
 	second := w.pass("--allow-deletes")
 	w.converged()

@@ -48,6 +48,7 @@ type tree struct {
 	docs []*document
 	dirs []string
 	next int // number of the next document
+	hot  []*document
 }
 
 func newTree(t *testing.T, rng *rand.Rand, root string) *tree {
@@ -140,6 +141,7 @@ func (tr *tree) write(d *document, content []byte) {
 	d.content = content
 	d.history = append(d.history, content)
 	d.exact = false
+	tr.heat(d)
 }
 
 func (tr *tree) create(content []byte) *document {
@@ -152,7 +154,18 @@ func (tr *tree) create(content []byte) *document {
 	return d
 }
 
-func (tr *tree) pick() *document { return tr.docs[tr.rng.IntN(len(tr.docs))] }
+// pick chooses a document, often one that was edited lately: edits of what a dead pass was busy with are the hard ones.
+func (tr *tree) pick() *document {
+	if d := tr.hot[tr.rng.IntN(len(tr.hot))]; tr.rng.IntN(3) > 0 && slices.Contains(tr.docs, d) {
+		return d
+	}
+	return tr.docs[tr.rng.IntN(len(tr.docs))]
+}
+
+func (tr *tree) heat(d *document) {
+	const few = 4
+	tr.hot = append(slices.Clone(tr.hot[max(0, len(tr.hot)-few+1):]), d)
+}
 
 // edit makes one random edit and says which.
 func (tr *tree) edit() string {
@@ -281,6 +294,7 @@ func (tr *tree) relocate(d *document, to string) {
 		d.live, d.moved = false, false
 	}
 	d.path, d.history = to, [][]byte{d.content}
+	tr.heat(d)
 }
 
 func (tr *tree) rename() string {
@@ -326,8 +340,8 @@ func (tr *tree) remove() string {
 	if len(tr.docs) <= fewest {
 		return ""
 	}
-	i := tr.rng.IntN(len(tr.docs))
-	d := tr.docs[i]
+	d := tr.pick()
+	i := slices.Index(tr.docs, d)
 	tr.must(os.Remove(tr.file(d.path)))
 	tr.docs = slices.Delete(tr.docs, i, i+1)
 	if tr.rng.IntN(4) > 0 {

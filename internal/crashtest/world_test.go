@@ -82,6 +82,7 @@ type world struct {
 
 	foreign []simulator.Document // what must stay as it is
 	theirs  string               // the chat of the other agent
+	keeps   bool                 // the state is never lost and the vendor never listed unasked
 
 	round, kills int
 	journal      []string // what happened since the store was last right
@@ -108,6 +109,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.tree = newTree(t, rng, filepath.Join(w.dir, "docs"))
 	w.vendor.AddAgent(ourAgent)
 	w.theirs = w.vendor.Connect(otherAgent, "Somebody's chat")
+	w.keeps = chance(50)
 	if chance(50) { // else the first pass has to make the dataset
 		w.settleStrangers()
 	}
