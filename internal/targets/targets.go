@@ -5,8 +5,11 @@ package targets
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"kbsyncd/internal/fault"
@@ -138,7 +141,8 @@ type Downloader interface {
 // Linker is a target whose agents are connected to the store as a whole.
 type Linker interface {
 	// Link makes the agents use the store: Want are the agents of the configuration, Ours those that an earlier
-	// Link connected. Only agents in Ours are ever disconnected. One agent at fault does not stop the others.
+	// Link connected. Only agents in Ours are ever disconnected. One agent at fault does not stop the others from being
+	// connected, but then nobody is disconnected: those who left Want stay in Ours, and a problem says so (StaysConnected).
 	Link(ctx context.Context, r LinkRequest) (LinkResult, error)
 }
 
@@ -157,11 +161,27 @@ type LinkResult struct {
 	Problems             []error  // one for each agent at fault
 }
 
+// StaysConnected adds to the problem with an agent which others are left connected because of it.
+func StaysConnected(problem error, agents []string) error {
+	var names []string
+	for _, a := range agents {
+		names = append(names, kb.Printable(a))
+	}
+	if len(names) == 1 {
+		return fmt.Errorf("%w; agent %s stays connected until this is put right", problem, names[0])
+	}
+	return fmt.Errorf("%w; the agents %s stay connected until this is put right", problem, strings.Join(names, ", "))
+}
+
 // Finisher is a target with work to do once after a pass that changed something and settled.
 type Finisher interface {
-	// Finish is called after agents were linked; it returns without waiting for long.
+	// Finish is called after agents were linked; it returns without waiting for long. ErrLater asks for another call in the
+	// next pass, whether that changes something or not.
 	Finish(ctx context.Context) error
 }
+
+// ErrLater is no failure: the vendor is still busy with an earlier Finish, which does not cover the last change.
+var ErrLater = errors.New("later")
 
 // Metered is a target that counts its traffic.
 type Metered interface {
@@ -175,6 +195,13 @@ type Config interface {
 	Validate() []fault.Invalid
 	// Open makes the client; no request is made.
 	Open(o Options) (Target, error)
+}
+
+// AgentChecker is a Config that needs more settings when the store is handed to agents.
+type AgentChecker interface {
+	// CheckAgents reports what keeps these agents from using the store, without touching the network; nil when nothing does.
+	// There is at least one agent. The message goes before ", though the sync … has agents".
+	CheckAgents(agents []string) *fault.Invalid
 }
 
 // Common are the settings that every target has.

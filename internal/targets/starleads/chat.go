@@ -22,6 +22,9 @@ func (t *Target) Link(ctx context.Context, r targets.LinkRequest) (targets.LinkR
 	}
 	l := &linking{Target: t, LinkRequest: r, res: &res}
 	if t.cfg.Chat == "" && t.cfg.ChatID == "" {
+		if len(want) == 0 {
+			return res, l.release(ctx, drop)
+		}
 		l.keep(append(want, drop...))
 		return res, l.problem(ctx, fault.New(fault.ErrSetup, "starleads: agents are given, but no chat to connect them to").
 			WithHint("set chat (a name) or chat_id on the target"))
@@ -65,6 +68,8 @@ func (l *linking) problem(ctx context.Context, err error) error {
 	return nil
 }
 
+// all connects what is wanted and then disconnects the rest. When an agent cannot be connected nothing is disconnected: a
+// slip in one id must not take the documents away from the agent that has them.
 func (l *linking) all(ctx context.Context, c chat, want, drop []string) error {
 	for i, a := range want {
 		if !l.Searchable && !l.DryRun {
@@ -85,8 +90,18 @@ func (l *linking) all(ctx context.Context, c chat, want, drop []string) error {
 			}
 		}
 	}
+	if len(l.res.Problems) > 0 && len(drop) > 0 {
+		l.keep(drop)
+		l.res.Problems[0] = targets.StaysConnected(l.res.Problems[0], drop)
+		return nil
+	}
+	return l.each(ctx, drop, func(a string) error { return l.disconnect(ctx, a, c) })
+}
+
+// each disconnects agents. One that fails stays ours.
+func (l *linking) each(ctx context.Context, drop []string, disconnect func(agent string) error) error {
 	for i, a := range drop {
-		if err := l.disconnect(ctx, a, c); err != nil {
+		if err := disconnect(a); err != nil {
 			l.keep([]string{a})
 			if err := l.problem(ctx, err); err != nil {
 				l.keep(drop[i:])
@@ -296,6 +311,10 @@ func (l *linking) disconnect(ctx context.Context, agent string, c chat) error {
 	case c.id() == "" || now.id() != c.id():
 		return nil // somebody gave it another chat, or none; that is theirs
 	}
+	return l.detach(ctx, agent)
+}
+
+func (l *linking) detach(ctx context.Context, agent string) error {
 	if !l.DryRun {
 		err := l.call(ctx, "detach agent "+kb.Printable(agent), "agent_detach", vars{"agentId": agent}, nil, nil)
 		if err != nil && !errors.Is(err, fault.ErrNotFound) {
@@ -304,4 +323,39 @@ func (l *linking) disconnect(ctx context.Context, agent string, c chat) error {
 	}
 	l.res.Unassigned = append(l.res.Unassigned, agent)
 	return nil
+}
+
+// release detaches agents that an earlier Link connected when the configuration names no chat any more. What is ours then
+// shows in the agent's own chat: it uses our dataset.
+func (l *linking) release(ctx context.Context, drop []string) error {
+	dataset := l.datasetID()
+	if dataset == "" {
+		return nil // nothing can use it
+	}
+	return l.each(ctx, drop, func(agent string) error {
+		c, err := l.agentChat(ctx, agent)
+		if errors.Is(err, fault.ErrNotFound) || err == nil && c.id() == "" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ids, told := c.datasets()
+		if !told {
+			if c, err = l.chatByID(ctx, c.id()); err != nil {
+				return err
+			}
+			ids, told = c.datasets()
+		}
+		switch {
+		case !told: // asking again would give the same, so it is said once and the agent is forgotten
+			l.res.Problems = append(l.res.Problems, fault.New(fault.ErrRejected,
+				"starleads: the vendor does not tell whether agent %s uses the dataset, so it stays connected", kb.Printable(agent)).
+				WithHint("detach it in the dashboard"))
+			return nil
+		case !slices.Contains(ids, dataset):
+			return nil
+		}
+		return l.detach(ctx, agent)
+	})
 }

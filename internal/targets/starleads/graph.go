@@ -3,6 +3,7 @@ package starleads
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 	"kbsyncd/internal/targets"
 )
 
-// Finish implements targets.Finisher: it has the knowledge graph built. The vendor's index says that the graph is part of the Business
+// Finish implements targets.Finisher: it has the knowledge graph built, and asks to be called later while a build is under way. The vendor's index says that the graph is part of the Business
 // plan, must be enabled before it is built, and is built in the background.
 func (t *Target) Finish(ctx context.Context) error {
 	if !t.cfg.KnowledgeGraph.Enabled {
@@ -32,7 +33,7 @@ func (t *Target) Finish(ctx context.Context) error {
 		return planHint(err)
 	}
 	if statuses[strings.ToLower(string(state.Status))] == targets.StatusWorking {
-		return nil
+		return errBuilding
 	}
 	if !off {
 		err = t.buildGraph(ctx, v)
@@ -48,11 +49,14 @@ func (t *Target) Finish(ctx context.Context) error {
 	return planHint(t.buildGraph(ctx, v))
 }
 
-// buildGraph starts the building; one that is under way is a success.
+// errBuilding: the build that is under way began before the last change, so another one has to follow.
+var errBuilding = fmt.Errorf("starleads: the knowledge graph is being built: %w", targets.ErrLater)
+
+// buildGraph starts the building.
 func (t *Target) buildGraph(ctx context.Context, v vars) error {
 	err := t.call(ctx, "build graph", "graph_build", v, nil, nil)
 	if isBusy(err) || errors.Is(err, fault.ErrConflict) {
-		return nil
+		return errBuilding
 	}
 	return err
 }

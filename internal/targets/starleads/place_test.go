@@ -4,14 +4,17 @@ import (
 	"testing"
 
 	"kbsyncd/internal/secret"
-	"kbsyncd/internal/simulator"
 )
 
 // placeOf is the place of a target with this change.
 func placeOf(t *testing.T, change func(*Config)) string {
 	t.Helper()
-	target, _, _ := newPair(t, simulator.StarleadsOptions{}, change)
-	return target.Place()
+	return fake(t, func(c *Config) {
+		c.Dataset, c.DatasetID = "Support handbook", ""
+		if change != nil {
+			change(c)
+		}
+	}, nil).Place()
 }
 
 func TestPlace(t *testing.T) {

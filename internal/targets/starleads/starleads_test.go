@@ -502,19 +502,70 @@ func TestLinkWithoutChat(t *testing.T) {
 	})
 }
 
+// Agents and chat may leave the configuration together.
+func TestReleaseWithoutChat(t *testing.T) {
+	for _, tell := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var asked []string
+			target := fake(t, nil, func(w http.ResponseWriter, r *http.Request) {
+				asked = append(asked, r.Method+" "+r.URL.Path)
+				switch agent := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/Agent/"), "/chat"); {
+				case r.URL.Path == "/Dataset/ds":
+					_, _ = io.WriteString(w, `{"id":"ds","name":"d"}`)
+				case r.Method == http.MethodDelete || agent == "none":
+					w.WriteHeader(http.StatusNoContent)
+				case agent == "gone":
+					w.WriteHeader(http.StatusNotFound)
+				case r.URL.Path == "/KnowledgeBaseChat/c-short" && tell:
+					_, _ = io.WriteString(w, `{"id":"c-short","datasetIds":["ds"]}`)
+				case r.URL.Path == "/KnowledgeBaseChat/c-short" || agent == "short":
+					_, _ = io.WriteString(w, `{"id":"c-short"}`)
+				case agent == "theirs":
+					_, _ = io.WriteString(w, `{"id":"c2","datasetIds":["other"]}`)
+				default:
+					_, _ = io.WriteString(w, `{"id":"c1","datasetIds":["other","ds"]}`)
+				}
+			})
+			mustConnect(t, target)
+			for _, dry := range []bool{true, false} {
+				asked = nil
+				res, err := target.Link(t.Context(), targets.LinkRequest{Ours: []string{"gone", "none", "ours", "theirs", "short"}, DryRun: dry})
+				want := []string{"ours"}
+				if tell {
+					want = append(want, "short")
+				}
+				if err != nil || !slices.Equal(res.Unassigned, want) || len(res.Ours) > 0 || (len(res.Problems) == 0) != tell {
+					t.Errorf("told %v, dry %v: %+v, %v", tell, dry, res, err)
+				}
+				if slices.Contains(asked, "DELETE /Agent/ours/chat") == dry || slices.Contains(asked, "DELETE /Agent/theirs/chat") {
+					t.Errorf("dry %v: %q", dry, asked)
+				}
+			}
+		})
+	}
+}
+
 func TestGraph(t *testing.T) {
 	graph := func(c *Config) { c.KnowledgeGraph = KnowledgeGraph{Enabled: true, EntityTypes: []string{"product"}} }
 	bubble(t, simulator.StarleadsOptions{ParseDelay: time.Minute}, graph, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
 		id := mustConnect(t, target).ID
 		sim.Put("Support handbook", "a.md", []byte("x"), "done")
 		sim.ResetRequests()
-		for range 2 { // the second time it is being built
-			if err := target.Finish(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+		if err := target.Finish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := target.Finish(t.Context()); !errors.Is(err, targets.ErrLater) {
+			t.Errorf("while it is being built: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		if err := target.Finish(t.Context()); err != nil {
+			t.Errorf("once it is built: %v", err)
 		}
 		at := "/Dataset/" + id + "/knowledge-graph/"
-		want := []string{"GET " + at + "status", "POST " + at + "build", "POST " + at + "enable", "POST " + at + "build", "GET " + at + "status"}
+		want := []string{
+			"GET " + at + "status", "POST " + at + "build", "POST " + at + "enable", "POST " + at + "build", "GET " + at + "status",
+			"GET " + at + "status", "POST " + at + "build",
+		}
 		if diff := cmp.Diff(want, routes(sim)); diff != "" {
 			t.Error(diff)
 		}

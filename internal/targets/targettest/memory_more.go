@@ -132,12 +132,10 @@ func (m *Memory) Download(ctx context.Context, id targets.RemoteID) (rc io.ReadC
 
 // Link implements targets.Linker.
 func (m *Memory) Link(ctx context.Context, r targets.LinkRequest) (res targets.LinkResult, err error) {
+	var drop []string
 	for _, a := range r.Ours {
-		if slices.Contains(r.Want, a) || slices.Contains(res.Ours, a) {
-			continue
-		}
-		if err := m.unlink(ctx, a, r.DryRun, &res); err != nil {
-			return res, err
+		if !slices.Contains(r.Want, a) && !slices.Contains(drop, a) {
+			drop = append(drop, a)
 		}
 	}
 	for i, a := range r.Want {
@@ -153,6 +151,16 @@ func (m *Memory) Link(ctx context.Context, r targets.LinkRequest) (res targets.L
 			continue
 		}
 		if err := m.link(ctx, a, r, &res); err != nil {
+			return res, err
+		}
+	}
+	if len(res.Problems) > 0 && len(drop) > 0 {
+		res.Ours = append(res.Ours, drop...)
+		res.Problems[0] = targets.StaysConnected(res.Problems[0], drop)
+		drop = nil
+	}
+	for _, a := range drop {
+		if err := m.unlink(ctx, a, r.DryRun, &res); err != nil {
 			return res, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -455,6 +456,22 @@ func linkCase(e *env) {
 	}
 	if !agents.Linked("free") || !agents.Linked("second") || agents.Linked("taken") {
 		e.Error("the wrong agents are linked")
+	}
+	for _, slip := range []string{"taken", "unknown-agent"} {
+		ours := slices.Clone(res.Ours)
+		slices.Sort(ours)
+		for _, dry := range []bool{true, false} {
+			res, err = l.Link(e.Context(), targets.LinkRequest{Want: []string{slip}, Ours: ours, Searchable: true, DryRun: dry})
+			slices.Sort(res.Ours)
+			if e.note(err) != nil || len(res.Unassigned) != 0 || len(res.Problems) != 1 || !slices.Equal(res.Ours, ours) {
+				e.Errorf("%s in place of agents: %+v, %v", slip, res, err)
+			} else if text := res.Problems[0].Error(); !strings.Contains(text, "until this is put right") {
+				e.Errorf("the problem does not say that agents stay: %s", text)
+			}
+		}
+		if !agents.Linked("free") || !agents.Linked("second") {
+			e.Errorf("%s in place of agents took the store away from others", slip)
+		}
 	}
 	res, err = l.Link(e.Context(), targets.LinkRequest{Want: want[:1], Ours: append(res.Ours, "taken"), Searchable: true})
 	if e.note(err) != nil || len(res.Assigned) != 0 || len(res.Unassigned) != 1 || len(res.Ours) != 1 {
