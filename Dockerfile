@@ -8,7 +8,7 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.stamp=${VERSION}" -o /kbsyncd ./cmd/kbsyncd
 
-# Alpine and not an empty image: git sources run git, over https or ssh.
+# Alpine and not an empty image: git sources, which are not built yet, will run git, over https or ssh.
 FROM alpine:3
 RUN apk add --no-cache ca-certificates git openssh-client tzdata \
  && adduser -D -H -u 10001 -h /var/lib/kbsync kbsync \
@@ -20,4 +20,5 @@ VOLUME /var/lib/kbsync
 WORKDIR /var/lib/kbsync
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["kbsyncd"]
-CMD ["--config", "/etc/kbsync/kbsync.yaml"]
+# One pass over /etc/kbsync/kbsync.yaml; the daemon is not built yet.
+CMD ["--once"]

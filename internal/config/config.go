@@ -9,6 +9,7 @@
 package config
 
 import (
+	"net/url"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -103,18 +104,27 @@ type Notify struct {
 
 func (n *Notify) setDefaults() { n.On = "failure" }
 
+// Validate refuses what is no address. The address is not repeated: whoever knows it can write to the channel.
+func (n *Notify) Validate() []fault.Invalid {
+	u, err := url.Parse(n.URL.Reveal())
+	if n.URL.IsZero() || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return nil
+	}
+	return []fault.Invalid{{Field: "url", Msg: "must be an http or https address", Hint: "copy the address of the webhook in full, or put it into a variable: ${SLACK_WEBHOOK}"}}
+}
+
 // The shape of the file. Fields are in the order of the documentation.
 type document struct {
 	State           string                    `yaml:"state" kind:"path" default:"$STATE_DIRECTORY/kbsync.db, else .kbsync/kbsync.db" doc:"The state file; a cache that may be lost."`
-	Listen          string                    `yaml:"listen" doc:"Address of the status page, the API and the metrics; \"\" turns them off. Other addresses than loopback need a token."`
-	ListenToken     secret.String             `yaml:"listen_token" doc:"What callers of the page and the API must show."`
-	ListenTokenFile string                    `yaml:"listen_token_file" kind:"path" doc:"A file that holds the token, in place of listen_token."`
+	Listen          string                    `yaml:"listen" doc:"Address of the status page, the API and the metrics; \"\" turns them off. Other addresses than loopback need a token. For the daemon, which is not built yet."`
+	ListenToken     secret.String             `yaml:"listen_token" doc:"What callers of the page and the API must show. For the daemon, which is not built yet."`
+	ListenTokenFile string                    `yaml:"listen_token_file" kind:"path" doc:"A file that holds the token, in place of listen_token. For the daemon, which is not built yet."`
 	Owner           string                    `yaml:"owner" doc:"Part of every mark at the vendors: tells the documents of two installations apart. Changing it disowns everything sent so far."`
 	Log             Log                       `yaml:"log" doc:"Logging."`
 	Sources         map[string]sources.Config `yaml:"sources" kind:"names" required:"true" doc:"Where documents come from, by name. The name is the first element of every document's key."`
 	Targets         map[string]targets.Config `yaml:"targets" kind:"names" required:"true" doc:"Knowledge stores at the vendors, by name."`
 	Syncs           map[string]syncEntry      `yaml:"syncs" kind:"names" doc:"Which sources go to which targets, by name. Without it every source goes to every target, as the sync \"default\"."`
-	Notify          []Notify                  `yaml:"notify" doc:"Who is told about failures."`
+	Notify          []Notify                  `yaml:"notify" doc:"Who is told about failures. For the daemon, which is not built yet."`
 }
 
 func (d *document) setDefaults() {
@@ -127,9 +137,9 @@ type syncEntry struct {
 	From        []string      `yaml:"from" required:"true" doc:"One source or a list."`
 	To          []string      `yaml:"to" required:"true" doc:"One target or a list."`
 	Agents      []Agent       `yaml:"agents" doc:"Agents that get the documents: ids, or entries with id and match."`
-	Schedule    schedule      `yaml:"schedule" doc:"When to look: cron with 5 fields, optionally after \"TZ=Area/City \"; @hourly, @daily, @weekly, @monthly; or \"@every 10m\". Folders also sync on events. \"\" leaves events only."`
+	Schedule    schedule      `yaml:"schedule" doc:"When to look: cron with 5 fields, optionally after \"TZ=Area/City \"; @hourly, @daily, @weekly, @monthly; or \"@every 10m\". Folders also sync on events. \"\" leaves events only. For the daemon, which is not built yet."`
 	Delete      bool          `yaml:"delete" doc:"false: additive, nothing is ever deleted."`
-	DeleteAfter time.Duration `yaml:"delete_after" doc:"In the daemon a document must stay missing this long before it is deleted; with --once it is deleted at once."`
+	DeleteAfter time.Duration `yaml:"delete_after" doc:"In the daemon, which is not built yet, a document must stay missing this long before it is deleted; with --once it is deleted at once."`
 	MaxDelete   MaxDelete     `yaml:"max_delete" default:"25%, but at least 10 documents" doc:"More deletions than this are held until someone approves: a share of the sync's documents or a count. A source that had documents and now has none is always held."`
 	Reconcile   time.Duration `yaml:"reconcile" doc:"How often to compare with the vendor's listing."`
 }

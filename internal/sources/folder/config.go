@@ -24,9 +24,9 @@ type Config struct {
 	Path     string        `yaml:"path" kind:"path" required:"true" doc:"The folder."`
 	Include  []string      `yaml:"include" kind:"glob" doc:"Globs relative to path, for example **/*.md; everything when absent. Hidden names are left out unless a pattern spells out a name that begins with a dot."`
 	Exclude  []string      `yaml:"exclude" kind:"glob" doc:"Globs relative to path that are left out; .kbsyncignore files (gitignore syntax) count as well."`
-	Watch    string        `yaml:"watch" enum:"auto|events|poll|off" doc:"How changes are noticed; auto polls on NFS, SMB and FUSE."`
-	Poll     time.Duration `yaml:"poll" doc:"How often to look, when polling."`
-	Debounce time.Duration `yaml:"debounce" doc:"Quiet time after the last event before a pass starts."`
+	Watch    string        `yaml:"watch" enum:"auto|events|poll|off" doc:"How changes are noticed; auto polls on NFS, SMB and FUSE. For the daemon, which is not built yet."`
+	Poll     time.Duration `yaml:"poll" doc:"How often to look, when polling. For the daemon, which is not built yet."`
+	Debounce time.Duration `yaml:"debounce" doc:"Quiet time after the last event before a pass starts. For the daemon, which is not built yet."`
 	Marker   string        `yaml:"marker" doc:"A file in the folder that must exist, else the scan fails; proof that the share is mounted."`
 }
 
