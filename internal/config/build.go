@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
 )
 
 // defaultSync is the name of the sync that stands for a file without `syncs`.
@@ -112,8 +113,10 @@ func checkNames[T any](d *decoder, path, what string, names []string, known map[
 	}
 }
 
-// checkAgents refuses agents that are listed twice, and `match` where the vendor hands whole stores to agents.
+// checkAgents refuses agents that are listed twice, `match` where the vendor hands whole stores to agents, and targets that
+// lack a setting that agents need.
 func (d *decoder) checkAgents(path string, e syncEntry, cfg *Config) {
+	d.checkAgentTargets(path, e, cfg)
 	seen := map[string]bool{}
 	for i, a := range e.Agents {
 		at := fmt.Sprintf("%s.agents[%d]", path, i)
@@ -130,5 +133,28 @@ func (d *decoder) checkAgents(path string, e syncEntry, cfg *Config) {
 					"%s hands a whole store to its agents, not single documents", t.Type)
 			}
 		}
+	}
+}
+
+func (d *decoder) checkAgentTargets(path string, e syncEntry, cfg *Config) {
+	var ids []string
+	for _, a := range e.Agents {
+		ids = append(ids, a.ID)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	for _, to := range e.To {
+		check, ok := cfg.Targets[to].Config.(targets.AgentChecker)
+		if !ok {
+			continue
+		}
+		bad := check.CheckAgents(ids)
+		at := join("targets", to)
+		// A key that begins like the field may be another form of it, such as its id, that could not be read.
+		if bad == nil || slices.ContainsFunc(d.list, func(p Problem) bool { return strings.HasPrefix(p.Path, join(at, bad.Field)) }) {
+			continue
+		}
+		d.invalid(at, bad.Field, fmt.Sprintf("%s, though the sync %s has agents", bad.Msg, quoted(strings.TrimPrefix(path, "syncs."))), bad.Hint)
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -125,49 +122,4 @@ func next(dec *yaml.Decoder) (n *yaml.Node, err error) {
 		return nil, err
 	}
 	return n, nil
-}
-
-var (
-	yamlLine   = regexp.MustCompile(`^line (\d+): `)
-	yamlQuoted = regexp.MustCompile(`'[^']{2,}'`)
-)
-
-// syntaxHints say what usually lies behind the parser's words.
-var syntaxHints = []struct{ words, hint string }{
-	{"unknown anchor", "quote a value that begins with *"},
-	{"cannot start any token", "indent with spaces, not tabs; quote a value that begins with @, ` or %"},
-	{"mapping values are not allowed", "check the indentation, and quote a value that contains \": \""},
-	{"could not find expected ':'", "check the indentation and the quotes above this line"},
-	{"did not find expected key", "check the indentation and the quotes above this line"},
-	{"did not find expected ',' or", "close the bracket, and quote ${VARIABLES} inside [ ] and { }"},
-	{"block sequence entries are not allowed", "begin the list on a line of its own"},
-	{"unexpected end of stream", "close the quote"},
-	{"control characters are not allowed", "remove the control character"},
-	{"invalid", "save the file as UTF-8"},
-}
-
-// syntax adds the parser's error. Quoted parts of it can be text of the file and so a secret.
-func (d *decoder) syntax(err error, data []byte) {
-	msg := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 1
-	if m := yamlLine.FindStringSubmatch(msg); m != nil {
-		line, _ = strconv.Atoi(m[1]) // digits only
-		msg = msg[len(m[0]):]
-	}
-	hint := ""
-	for _, h := range syntaxHints {
-		if strings.Contains(msg, h.words) {
-			hint = h.hint
-			break
-		}
-	}
-	if strings.Contains(msg, "unknown anchor") {
-		msg = yamlQuoted.ReplaceAllString(msg, "(…)")
-	}
-	column := 1
-	if lines := bytes.SplitN(data, []byte("\n"), line+1); line >= 1 && line <= len(lines) {
-		text := lines[line-1]
-		column += len(text) - len(bytes.TrimLeft(text, " \t"))
-	}
-	d.add(place{line, column}, "", hint, "not valid YAML: %s", msg)
 }

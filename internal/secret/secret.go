@@ -1,5 +1,5 @@
 // Package secret holds strings that never print. Whatever formats, logs or encodes a
-// secret.String gets a placeholder; only Reveal gives the value, and only the HTTP client and one-way digests use it.
+// secret.String gets a placeholder; only Reveal gives the value, for the HTTP client, for checks and for one-way digests.
 package secret
 
 import (

@@ -50,7 +50,10 @@ var Kind = targets.Kind{
 	},
 }
 
-var _ targets.Config = (*Config)(nil)
+var (
+	_ targets.Config       = (*Config)(nil)
+	_ targets.AgentChecker = (*Config)(nil)
+)
 
 // NewConfig gives the defaults.
 func NewConfig() *Config {
@@ -90,6 +93,14 @@ func (c *Config) Validate() []fault.Invalid {
 		add("knowledge_graph.entity_types", "set knowledge_graph.enabled: true, or remove entity_types", "has no effect while the graph is off")
 	}
 	return bad
+}
+
+// CheckAgents implements targets.AgentChecker: agents reach a dataset through a chat.
+func (c *Config) CheckAgents([]string) *fault.Invalid {
+	if c.Chat != "" || c.ChatID != "" {
+		return nil
+	}
+	return &fault.Invalid{Field: "chat", Msg: "missing", Hint: `write chat: "Support assistant" (created when it does not exist) or chat_id`}
 }
 
 // Open implements targets.Config.
