@@ -49,7 +49,11 @@ func (c *Client) consume(x *exchange, out any, ans *Answer) *failure {
 	trimmed := bytes.TrimSpace(body)
 	if len(trimmed) > 0 {
 		if out != nil && trimmed[0] == '<' {
-			return bad("a web page instead of an answer: "+c.words(trimmed), nil)
+			detail := "a web page instead of an answer"
+			if title := c.words(trimmed); title != "" {
+				detail += ": " + title
+			}
+			return bad(join(detail, "check base_url"), nil)
 		}
 		if c.opts.CheckOK != nil {
 			if no := c.opts.CheckOK(trimmed); no != nil {
@@ -79,7 +83,7 @@ func (c *Client) checkStatus(x *exchange) *failure {
 			host = u.Host
 		}
 		e := &Error{Vendor: c.opts.Vendor, Op: x.request.Op, Status: s}
-		e.Detail = c.clean("answered with a redirect to " + host + "; the key was not sent there")
+		e.Detail = c.clean("answered with a redirect to " + host + "; the key was not sent there; check base_url")
 		return &failure{err: e, ambiguous: true}
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrors))
@@ -216,13 +220,11 @@ func explainValue(v any, depth int) string {
 	case string:
 		return v
 	case []any:
-		var parts []string
+		all := ""
 		for _, e := range v[:min(len(v), 5)] {
-			if s := explainValue(e, depth+1); s != "" {
-				parts = append(parts, s)
-			}
+			all = join(all, explainValue(e, depth+1))
 		}
-		return strings.Join(parts, "; ")
+		return all
 	case map[string]any:
 		return explainObject(v, depth)
 	}
@@ -267,7 +269,15 @@ func join(a, b string) string {
 	if a == "" || b == "" {
 		return a + b
 	}
-	return a + "; " + b
+	return unstopped(a) + "; " + b
+}
+
+// unstopped is a sentence without its full stop, because messages go on after it.
+func unstopped(s string) string {
+	if strings.HasSuffix(s, "..") {
+		return s
+	}
+	return strings.TrimSuffix(s, ".")
 }
 
 // pageText is the title of an HTML page or else its text.

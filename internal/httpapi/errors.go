@@ -38,7 +38,7 @@ func (e *Error) Error() string {
 		}
 	}
 	if e.Detail != "" {
-		b.WriteString(": " + e.Detail)
+		b.WriteString(": " + unstopped(e.Detail))
 	}
 	return b.String()
 }
@@ -134,6 +134,9 @@ func (c *Client) transportFailure(op string, err error, connected bool) *failure
 	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
 		f.passing = false
 		e.Class = fault.ErrSetup
+		e.Detail = join(detail, "check base_url, or add the authority to the certificates of this system")
+	} else if !connected && !errors.Is(err, context.Canceled) {
+		e.Detail = join(detail, "check base_url, the network and the proxy")
 	}
 	return f
 }

@@ -2,6 +2,7 @@ package starleads
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"log/slog"
@@ -257,20 +258,29 @@ func fetchPage[T listed](ctx context.Context, t *Target, op, name string, v vars
 	if keywords != "" {
 		r.Query.Set("Keywords", keywords)
 	}
-	ans, err := t.http.Do(ctx, r, nil)
-	if err != nil {
-		return p, incomplete(op, err)
+	var body json.RawMessage
+	if _, err := t.http.Do(ctx, r, &body); err != nil {
+		return p, incomplete(err)
 	}
-	if p, err = decodePage[T](ans.Body); err != nil {
-		return p, fault.New(fault.ErrIncomplete, "starleads: %s", op).Because(err)
+	if p, err = decodePage[T](body); err != nil {
+		if len(body) == 0 {
+			err = errors.New("an empty answer instead of a list")
+		}
+		return p, fault.New(fault.ErrIncomplete, "starleads: %s", op).Because(err).WithHint("check base_url, or set routes.%s", name)
 	}
 	return p, nil
 }
 
 // incomplete marks the failure of a listing, without hiding what stops the target.
-func incomplete(op string, err error) error {
+func incomplete(err error) error {
 	if fault.StopsTarget(err) || errors.Is(err, fault.ErrNotFound) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fault.New(fault.ErrIncomplete, "starleads: %s", op).Because(err)
+	return cutShort{err}
 }
+
+// cutShort is the failure of a request in the middle of a listing, in the same words.
+type cutShort struct{ error }
+
+// Unwrap gives the class and the cause.
+func (e cutShort) Unwrap() []error { return []error{fault.ErrIncomplete, e.error} }
