@@ -24,7 +24,7 @@ func (a *app) checkCommand() *cobra.Command {
 				return nil
 			}
 			bad := false
-			for _, c := range a.program(cfg, true).Connect(cmd.Context()) {
+			for _, c := range a.program(cfg, a.stderr, true).Connect(cmd.Context()) {
 				switch {
 				case c.Err != nil:
 					bad = true

@@ -39,7 +39,7 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, k kb.Key) error {
 	if err := checkKey(cfg, k); err != nil {
 		return usage{err}
 	}
-	p := a.program(cfg, true)
+	p := a.program(cfg, a.stderr, true)
 	fmt.Fprintf(a.stdout, "%s\n", kb.Printable(string(k)))
 	src, err := p.OpenSource(k.Source())
 	if err != nil {

@@ -69,7 +69,7 @@ func (a *app) once(ctx context.Context, o onceFlags) error {
 	if o.report == "-" {
 		out = console.New(a.stderr, a.env)
 	}
-	p := a.program(cfg, out.Terminal())
+	p := a.program(cfg, out.Beside(a.stderr), out.Terminal())
 	rep, err := a.runOnce(ctx, p, o, out)
 	if err != nil {
 		return errors.Join(failed{err}, write(nil))
@@ -123,7 +123,7 @@ func checkOnly(cfg *config.Config, only []string) error {
 			continue
 		}
 		hint := suggest.Hint(n, names, "the syncs are "+strings.Join(names, ", "))
-		return fmt.Errorf("%s:%d: --only %s: no such sync; %s", cfg.File, cfg.SyncsLine, n, hint)
+		return fmt.Errorf("%s:%d: no sync is called %q; %s", cfg.File, cfg.SyncsLine, n, hint)
 	}
 	return nil
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +29,7 @@ was asked is at /_sim/documents, /_sim/requests and /_sim/violations; POST /_sim
 			if vendor != "starleads" {
 				return usage{fmt.Errorf("--vendor %s: not simulated; starleads is", vendor)}
 			}
+			o.Seed = rand.Uint64() // ids that no earlier simulation gave
 			s := simulator.NewStarleads(o)
 			defer s.Close()
 			for _, id := range agents {
@@ -33,6 +37,8 @@ was asked is at /_sim/documents, /_sim/requests and /_sim/violations; POST /_sim
 			}
 			err := simulator.ListenAndServe(cmd.Context(), listen, s, func(addr string) {
 				fmt.Fprintf(a.stdout, "starleads http://%s (key %q)\n", addr, o.Key)
+				fmt.Fprintf(a.stderr, "What it holds: http://%s/_sim/documents. Agents: %s. Ctrl-C ends it and forgets everything.\n",
+					addr, cmp.Or(strings.Join(agents, ", "), "none; add some with --agent"))
 			})
 			if err != nil && cmd.Context().Err() == nil {
 				return failed{err}

@@ -97,6 +97,7 @@ func (a *app) showStatus(all []flowStatus) {
 	out := console.New(a.stdout, a.env)
 	entries := make([]*kbsync.Entry, len(all))
 	for i, s := range all {
+		s.Entry.Approved = s.Approved
 		entries[i] = s.Entry
 	}
 	out.Status(entries, func(i int) string {
@@ -109,6 +110,6 @@ func (a *app) showStatus(all []flowStatus) {
 		case s.Approved:
 			return fmt.Sprintf("%q; the held deletions are approved for the next pass", s.Store)
 		}
-		return fmt.Sprintf("%q; compared with the vendor %s", s.Store, console.Ago(s.Reconciled))
+		return fmt.Sprintf("%s; %q compared with the vendor %s", console.Ago(s.At), s.Store, console.Ago(s.Reconciled))
 	})
 }

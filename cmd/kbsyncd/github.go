@@ -53,16 +53,25 @@ func (a *app) annotate(level, title, msg string) {
 
 func stepSummary(r *kbsync.Report) string {
 	var b strings.Builder
-	b.WriteString("### kbsyncd\n\n| sync | target | outcome | documents | uploaded | replaced | renamed | deleted | failed | held |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	title := "kbsyncd"
+	if r.DryRun {
+		title = "kbsyncd: plan, nothing was changed"
+	}
+	b.WriteString("### " + title + "\n\n| sync | target | outcome | documents | uploaded | replaced | renamed | deleted | failed | held |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, e := range r.Syncs {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d |\n", e.Sync, e.Target, e.Outcome, e.Documents,
 			e.Uploaded, e.Replaced, e.Renamed, e.Deleted, len(e.Failed), len(e.Held))
 	}
 	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'")
 	for _, e := range r.Syncs {
-		if r.DryRun && len(e.Changes) > 0 {
-			fmt.Fprintf(&b, "\n<details><summary>%s: %s</summary>\n\n| action | document | size |\n|---|---|---|\n", e.Sync, console.Plural(len(e.Changes), "change"))
-			for _, c := range e.Changes[:min(200, len(e.Changes))] {
+		if n := e.Changed(); r.DryRun && n > 0 {
+			fmt.Fprintf(&b, "\n<details><summary>%s: %s</summary>\n\n| action | document | size |\n|---|---|---|\n", e.Sync, console.Plural(n, "change"))
+			shown := 0
+			for _, c := range e.Changes {
+				if c.Action == kbsync.ActionAdopt || shown == 200 {
+					continue
+				}
+				shown++
 				fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Action, cell.Replace(c.Document), console.Size(c.Bytes))
 			}
 			b.WriteString("\n</details>\n")

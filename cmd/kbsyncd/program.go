@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"log/slog"
 
 	"kbsyncd/internal/config"
@@ -27,16 +28,16 @@ func (a *app) load() (*config.Config, error) {
 }
 
 // program makes a configuration ready to run. Quiet drops the lines that a terminal shows in another way.
-func (a *app) program(cfg *config.Config, quiet bool) *daemon.Program {
+func (a *app) program(cfg *config.Config, logs io.Writer, quiet bool) *daemon.Program {
 	level := slog.LevelInfo
 	_ = level.UnmarshalText([]byte(cfg.Log.Level))
 	if quiet && level == slog.LevelInfo {
 		level = slog.LevelWarn
 	}
 	o := &slog.HandlerOptions{Level: level}
-	var h slog.Handler = slog.NewTextHandler(a.stderr, o)
+	var h slog.Handler = slog.NewTextHandler(logs, o)
 	if cfg.Log.Format == "json" {
-		h = slog.NewJSONHandler(a.stderr, o)
+		h = slog.NewJSONHandler(logs, o)
 	}
 	return &daemon.Program{Config: cfg, Log: slog.New(h), UserAgent: "kbsyncd/" + version()}
 }

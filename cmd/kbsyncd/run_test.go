@@ -20,10 +20,12 @@ func TestSimulateServesUntilItIsInterrupted(t *testing.T) {
 		code <- run(ctx, []string{"simulate", "--key", "k", "--agent", "agt_1"}, w, w, noEnv)
 		_ = w.Close()
 	}()
-	line, err := bufio.NewReader(r).ReadString('\n')
+	lines := bufio.NewReader(r)
+	line, err := lines.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
 	words := strings.Fields(line)
 	if len(words) != 4 || words[0] != "starleads" || words[3] != `"k")` {
 		t.Fatalf("it says %q", line)

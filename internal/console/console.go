@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -20,6 +21,9 @@ type Console struct {
 	color bool
 	width int // columns of the terminal; 0 when there is none
 	fd    int
+
+	mu    sync.Mutex // guards what is on the screen below the text
+	drawn int        // live lines on the screen
 }
 
 // New makes a console on out. A stream that is a terminal gets colours, unless NO_COLOR is set or TERM is "dumb".
@@ -104,6 +108,8 @@ func Plural[N int | int64](n N, noun string) string {
 // Duration is a time span for people: "4.2 s", "3 min 20 s".
 func Duration(d time.Duration) string {
 	switch {
+	case d == 0:
+		return "0 s"
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < time.Minute:

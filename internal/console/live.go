@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,14 +29,13 @@ func (c *Console) Live(rows []Row) (stop func()) {
 		defer close(gone)
 		tick := time.NewTicker(200 * time.Millisecond)
 		defer tick.Stop()
-		began, drawn := time.Now(), 0
+		began := time.Now()
 		for {
 			select {
 			case <-tick.C:
-				c.erase(drawn)
-				drawn = c.draw(rows, time.Since(began))
+				c.redraw(rows, time.Since(began))
 			case <-quit:
-				c.erase(drawn)
+				c.redraw(nil, 0)
 				return
 			}
 		}
@@ -46,10 +46,39 @@ func (c *Console) Live(rows []Row) (stop func()) {
 	}
 }
 
-func (c *Console) erase(lines int) {
-	if lines > 0 {
-		fmt.Fprintf(c.out, "\x1b[%dA\r\x1b[J", lines)
+// Beside gives a writer for text, such as logs, that reaches the same terminal another way: the live lines make room for it.
+func (c *Console) Beside(w io.Writer) io.Writer {
+	if !c.Terminal() {
+		return w
 	}
+	return beside{c, w}
+}
+
+type beside struct {
+	c *Console
+	w io.Writer
+}
+
+func (b beside) Write(p []byte) (int, error) {
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	b.c.erase()
+	return b.w.Write(p)
+}
+
+func (c *Console) redraw(rows []Row, elapsed time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.erase()
+	c.drawn = c.draw(rows, elapsed)
+}
+
+// erase takes the live lines off the screen; the caller holds the lock.
+func (c *Console) erase() {
+	if c.drawn > 0 {
+		fmt.Fprintf(c.out, "\x1b[%dA\r\x1b[J", c.drawn)
+	}
+	c.drawn = 0
 }
 
 func (c *Console) draw(rows []Row, elapsed time.Duration) int {
@@ -62,7 +91,7 @@ func (c *Console) draw(rows []Row, elapsed time.Duration) int {
 		if line == "" {
 			continue
 		}
-		line = r.Name + "   " + line
+		line = r.Name + "   " + line + "   " + Duration(elapsed.Truncate(time.Second))
 		if utf8.RuneCountInString(line) >= c.width {
 			line = string([]rune(line)[:c.width-1])
 		}

@@ -2,7 +2,9 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	kbsync "kbsyncd/internal/sync"
 )
@@ -96,7 +98,7 @@ func (c *Console) details(e *kbsync.Entry, indent string) {
 	list(yellow, "pending", len(e.Pending), func(i int) (string, string) { return e.Pending[i].Document, e.Pending[i].Status })
 	list(yellow, "held", len(e.Held), func(i int) (string, string) { return e.Held[i].Document, e.Held[i].Reason })
 	list(dim, "skipped", len(e.Skipped), func(i int) (string, string) { return e.Skipped[i].Document, e.Skipped[i].Reason })
-	if len(e.Held) > 0 {
+	if len(e.Held) > 0 && !e.Approved {
 		c.Printf("%sNothing was deleted. To delete them: kbsyncd approve %s, or run with --allow-deletes. Otherwise bring the documents back.\n",
 			indent, e.Sync)
 	}
@@ -106,10 +108,7 @@ func (c *Console) details(e *kbsync.Entry, indent string) {
 func (c *Console) Plan(r *kbsync.Report) {
 	for _, e := range r.Syncs {
 		c.planHead(e)
-		width := 0
-		for _, ch := range e.Changes {
-			width = max(width, min(60, len([]rune(ch.Document))))
-		}
+		width := planWidth(e)
 		for _, action := range planned {
 			for _, ch := range e.Changes {
 				if ch.Action == action {
@@ -125,7 +124,7 @@ func (c *Console) Plan(r *kbsync.Report) {
 			c.Printf("  %s %s %s   %s\n", c.style(yellow, "!"), pad(s.Document, width), size, c.style(dim, "skipped: "+s.Reason))
 		}
 		for _, h := range e.Held {
-			c.Printf("  %s %s   %s\n", c.style(yellow, "="), pad(h.Document, width), "deletion held: "+h.Reason)
+			c.Printf("  %s %s %10s   %s\n", c.style(yellow, "="), pad(h.Document, width), "", "deletion held: "+h.Reason)
 		}
 		for _, f := range e.Failed {
 			c.Printf("  %s %s   %s\n", c.style(red, "✗"), pad(f.Document, width), f.Error)
@@ -138,6 +137,23 @@ func (c *Console) Plan(r *kbsync.Report) {
 		}
 		c.Printf("%s\n", c.totals(e))
 	}
+}
+
+// planWidth is the width of the column of documents.
+func planWidth(e *kbsync.Entry) (width int) {
+	wider := func(doc string) { width = max(width, min(60, utf8.RuneCountInString(doc))) }
+	for _, ch := range e.Changes {
+		if slices.Contains(planned, ch.Action) {
+			wider(ch.Document)
+		}
+	}
+	for _, s := range e.Skipped {
+		wider(s.Document)
+	}
+	for _, h := range e.Held {
+		wider(h.Document)
+	}
+	return width
 }
 
 func (c *Console) planHead(e *kbsync.Entry) {
@@ -195,6 +211,9 @@ func (c *Console) totals(e *kbsync.Entry) string {
 		if n.n > 0 {
 			parts = append(parts, Plural(n.n, n.noun))
 		}
+	}
+	if len(e.Held) > 0 {
+		parts = append(parts, Plural(len(e.Held), "deletion")+" held (kbsyncd approve "+e.Sync+" after a pass, or --allow-deletes)")
 	}
 	if len(parts) == 0 {
 		s := "Plan: nothing to do, " + Plural(e.Documents, "document") + " in place."

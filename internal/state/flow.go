@@ -26,6 +26,7 @@ var (
 // Facts are what is remembered of a flow besides its records.
 type Facts struct {
 	Dirty      bool       `json:"dirty,omitempty"`      // a pass began to change the store and its outcomes are not all known
+	Place      string     `json:"place,omitempty"`      // digest of the settings that say where the store is
 	Store      string     `json:"store,omitempty"`      // id of the store that the records speak of
 	StoreName  string     `json:"store_name,omitempty"` // the same for people
 	Reconciled time.Time  `json:"reconciled,omitzero"`  // when the records were last compared with the listing

@@ -102,7 +102,7 @@ func open(path string, o Options) (db *DB, err error) {
 	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("state: %s is in use by %s; wait for it, or give this run its own `state:`", path, holder(path))
+		return nil, fmt.Errorf("state: %s is in use by %s; a pass is running, try again when it is done", path, holder(path))
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("state: %w; run as the user that owns the file, or set `state:`", err)
 	case isIO(err):

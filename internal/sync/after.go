@@ -43,7 +43,7 @@ func (p *pass) lost() []gone {
 	}
 	if p.index != nil && !failed {
 		p.index.rest(func(h kb.KeyHash, parts []remotePart) {
-			g := gone{hash: h, count: len(parts)}
+			g := gone{hash: h, count: len(parts), remote: parts[0].name}
 			g.sig, g.ext, g.sure = signed(parts)
 			out = append(out, g)
 		})

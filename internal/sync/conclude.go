@@ -85,9 +85,13 @@ func (p *pass) estimate() {
 	}
 	l := p.limits
 	batches := (p.planFiles + max(1, l.BatchFiles) - 1) / max(1, l.BatchFiles)
-	calls := 1 + batches*max(1, l.RequestsPerBatch) + p.planRenames + p.planRetire + p.entry.Assigned + p.entry.Unassigned
+	calls := 1 + batches*max(1, l.RequestsPerBatch) + p.planRenames + p.planRetire + 2*(p.entry.Assigned+p.entry.Unassigned)
+	if p.entry.StoreMissing {
+		calls++
+	}
 	if p.planFiles > 0 {
-		calls++ // a look at the status
+		// Two looks at the statuses, a page of fifty at a time.
+		calls += 2 * (1 + (p.base+p.planFiles)/50)
 	}
 	p.entry.PlanCalls = calls
 	if l.Rate > 0 {
@@ -101,16 +105,18 @@ func (p *pass) saveRun() error {
 	if p.opt.DryRun || p.DB.ReadOnly() {
 		return nil
 	}
-	now, err := p.entry.summary()
-	if err != nil {
-		return err
-	}
 	was, err := p.DB.LastRun(p.id)
-	if err != nil || string(was) == string(now) {
+	if err != nil {
 		return err
 	}
 	if p.entry.Changed() == 0 && p.entry.sameState(was) {
 		return nil
+	}
+	p.entry.At = time.Now().UTC().Truncate(time.Second)
+	now, err := p.entry.summary()
+	p.entry.At = time.Time{}
+	if err != nil {
+		return err
 	}
 	return p.DB.Update(p.id, func(w *state.Writer) error { return w.SetRun(now) })
 }

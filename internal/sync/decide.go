@@ -16,6 +16,7 @@ type remotePart struct {
 	status targets.Status
 	size   int64 // -1 unknown
 	ext    string
+	name   string // the remote name, where the listing kept it
 	copied bool
 }
 

@@ -341,3 +341,32 @@ func TestAgentsFollowTheConfiguration(t *testing.T) {
 		}
 	})
 }
+
+// P7: records of another place say nothing about this one.
+func TestAnotherPlaceIsListed(t *testing.T) {
+	inWorld(t, 5, func(w *world) {
+		w.vendor = targettest.NewMemory(targettest.MemoryOptions{})
+		w.vendor.SetPlace("elsewhere")
+		w.foreign = nil
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Uploaded != 5 || !e.Listed || e.Outcome != sync.OutcomeOK {
+			w.fatalf("%+v", e)
+		}
+		w.checkEqual(kb.NewScope("test", "support"))
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Listed || e.Changed() != 0 {
+			w.fatalf("%+v", e)
+		}
+	})
+}
+
+// A store that somebody deleted is filled again as soon as there is something to do, even when its successor has the same id.
+func TestStoreThatWasDeletedIsFilledAgain(t *testing.T) {
+	inWorld(t, 5, func(w *world) {
+		w.vendor = targettest.NewMemory(targettest.MemoryOptions{Missing: true})
+		w.foreign = nil
+		w.put("page-00000.md", "# Edited\n")
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Uploaded != 5 || e.Outcome != sync.OutcomeOK {
+			w.fatalf("%+v", e)
+		}
+		w.checkEqual(kb.NewScope("test", "support"))
+	})
+}

@@ -45,7 +45,11 @@ func guard(in guardInput) (free []gone, held []gone, reasons []string) {
 	if n := len(counted) + in.recent; len(counted) > 0 && n > most {
 		why := fmt.Sprintf("%d of %d documents would be deleted", len(counted), in.base)
 		if in.recent > 0 {
-			why = fmt.Sprintf("%d of %d documents would be deleted within a day, %d of them already are", n, in.base+in.recent, in.recent)
+			more := "one more deletion"
+			if len(counted) > 1 {
+				more = fmt.Sprintf("%d more deletions", len(counted))
+			}
+			why = fmt.Sprintf("%s, after %d in the last 24 hours", more, in.recent)
 		}
 		why += fmt.Sprintf("; max_delete allows %d", most)
 		for _, g := range counted {

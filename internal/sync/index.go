@@ -28,10 +28,14 @@ type entry struct {
 	hash   kb.PartHash
 	part   uint16
 	idLen  uint8
+	name   uint8 // length of the name behind the id; 0: not kept
 	ext    uint8
 	status targets.Status
 	flags  uint8
 }
+
+// namesKept is for how many remote documents the names are kept, so that people recognise those that no document claims.
+const namesKept = 50_000
 
 const (
 	entryTaken  = 1 // claimed by a document of the sources
@@ -44,7 +48,7 @@ func (x *index) add(r targets.Remote, m kb.Mark, copied bool) bool {
 	if len(r.ID) == 0 || len(r.ID) > 255 {
 		return false
 	}
-	if n := len(x.ids); n == 0 || len(x.ids[n-1])+len(r.ID) > idBlock {
+	if n := len(x.ids); n == 0 || len(x.ids[n-1])+len(r.ID)+255 > idBlock {
 		x.ids = append(x.ids, make([]byte, 0, idBlock))
 	}
 	b := len(x.ids) - 1
@@ -57,6 +61,10 @@ func (x *index) add(r targets.Remote, m kb.Mark, copied bool) bool {
 		e.flags |= entryCopied
 	}
 	x.ids[b] = append(x.ids[b], r.ID...)
+	if len(x.entries) < namesKept && len(r.Name) < 256 {
+		e.name = uint8(len(r.Name))
+		x.ids[b] = append(x.ids[b], r.Name...)
+	}
 	x.entries = append(x.entries, e)
 	return true
 }
@@ -80,6 +88,10 @@ func (x *index) ext(s string) uint8 {
 
 func (x *index) id(e *entry) targets.RemoteID {
 	return targets.RemoteID(x.ids[e.block][e.off : e.off+uint32(e.idLen)])
+}
+
+func (x *index) remoteName(e *entry) string {
+	return string(x.ids[e.block][e.off+uint32(e.idLen) : e.off+uint32(e.idLen)+uint32(e.name)])
 }
 
 // seal sorts the entries; documents that the listing gave twice are dropped.
@@ -119,7 +131,7 @@ func (x *index) find(h kb.KeyHash) (lo, hi int) {
 func (x *index) remote(e *entry) remotePart {
 	return remotePart{
 		id: x.id(e), part: int(e.part), hash: e.hash, known: true, status: e.status, size: int64(e.size) - 1,
-		ext: x.exts[min(int(e.ext), len(x.exts)-1)], copied: e.flags&entryCopied != 0,
+		ext: x.exts[min(int(e.ext), len(x.exts)-1)], name: x.remoteName(e), copied: e.flags&entryCopied != 0,
 	}
 }
 

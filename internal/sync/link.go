@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -35,6 +36,9 @@ func (p *pass) link(ctx context.Context) error {
 		return err
 	}
 	if err := f.Finish(ctx); err != nil {
+		if errors.Is(err, targets.ErrLater) {
+			return nil // the next pass asks again
+		}
 		if fault.StopsTarget(err) {
 			return err
 		}
@@ -56,7 +60,7 @@ func (p *pass) meet(ctx context.Context) error {
 func (p *pass) linkAgents(ctx context.Context, l targets.Linker) error {
 	want := slices.Clone(p.flow.Agents)
 	slices.Sort(want)
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", want))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s", want, p.place()))
 	digest := hex.EncodeToString(sum[:8])
 	if p.facts.Link == digest && p.index == nil {
 		return nil

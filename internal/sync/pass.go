@@ -159,12 +159,25 @@ func (p *pass) open(ctx context.Context) (err error) {
 	render := p.renderDigest()
 	p.rerender = p.facts.Render != "" && p.facts.Render != render
 	p.facts.Render = render
-	if !p.mustList() {
+	place := p.place()
+	moved := p.facts.Place != place
+	p.facts.Place = place
+	if !moved && !p.mustList() {
 		return nil
 	}
 	p.progress.stage(StageListing)
 	p.entry.Listed = true
 	return p.list(ctx)
+}
+
+// place names where the documents go: the store, by what the target's settings say, and the scope. Records of another
+// place say nothing about this one.
+func (p *pass) place() string {
+	s := string(p.scope)
+	if t, ok := p.flow.To.(targets.Placed); ok {
+		s += " " + t.Place()
+	}
+	return s
 }
 
 func (p *pass) mustList() bool {
@@ -199,10 +212,10 @@ func (p *pass) list(ctx context.Context) error {
 	p.index = &index{}
 	p.entry.Store = store.Name
 	p.entry.StoreMissing = store.ID == ""
+	p.facts.Store, p.facts.StoreName = store.ID, store.Name
 	if store.ID == "" {
 		return nil
 	}
-	p.facts.Store, p.facts.StoreName = store.ID, store.Name
 	unusable := 0
 	err = p.flow.To.List(ctx, func(r targets.Remote) error {
 		p.progress.Listed.Add(1)
@@ -234,11 +247,9 @@ func (p *pass) connect(ctx context.Context) error {
 	if store.ID == "" {
 		return fmt.Errorf("the vendor named no id for the store")
 	}
-	if p.index == nil && p.facts.Store != store.ID && !(p.facts.Store == "" && store.Created) {
+	// A store that was made just now is empty, whatever its id; one that is there although it was not is to be listed.
+	if (p.facts.Store == "") != store.Created || p.facts.Store != "" && p.facts.Store != store.ID {
 		return errRestart
-	}
-	if p.facts.Store != "" && p.facts.Store != store.ID {
-		return fault.New(fault.ErrSetup, "the store %q became another one during the pass", store.Name)
 	}
 	p.entry.Store = store.Name
 	p.facts.Store, p.facts.StoreName, p.facts.Dirty = store.ID, store.Name, true
@@ -311,7 +322,7 @@ func (p *pass) plan(ctx context.Context, r rendered) error {
 	switch {
 	case v.missing == 0:
 		return p.present(ctx, j, v, r.rec)
-	case v.existed || r.rec != nil && r.rec.Skipped == "":
+	case v.existed || p.index == nil && r.rec != nil && r.rec.Skipped == "":
 		j.action = ActionReplace
 		return p.send(ctx, j)
 	}

@@ -151,6 +151,9 @@ func (g gone) label() string {
 	if g.key != "" {
 		return kb.Printable(string(g.key))
 	}
+	if g.remote != "" {
+		return kb.Printable(g.remote)
+	}
 	return "(unknown document, version " + g.sig.hash.String() + ")"
 }
 

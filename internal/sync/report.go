@@ -56,6 +56,8 @@ type Entry struct {
 	Requests   int64     `json:"requests"`
 	BytesSent  int64     `json:"bytes_sent"`
 	Error      string    `json:"error"`
+	// At is when the pass ended, in what the state keeps of it.
+	At time.Time `json:"at,omitzero"`
 
 	Kind         string        `json:"-"` // the vendor
 	Store        string        `json:"-"` // the store's name at the vendor
@@ -63,6 +65,7 @@ type Entry struct {
 	Duration     time.Duration `json:"-"`
 	Settled      time.Duration `json:"-"` // how long the vendor took after the last request that sent something
 	Interrupted  bool          `json:"-"`
+	Approved     bool          `json:"-"` // the held deletions are approved for the next pass
 	Damaged      bool          `json:"-"` // the state file is: set it aside and run again
 	DryRun       bool          `json:"-"`
 	PlanBytes    int64         `json:"-"` // what a dry run would send
@@ -206,7 +209,6 @@ func (e Entry) summary() ([]byte, error) {
 	s.Pending = s.Pending[:min(most, len(s.Pending))]
 	s.Held = s.Held[:min(most, len(s.Held))]
 	s.Failed = s.Failed[:min(most, len(s.Failed))]
-	s.Requests, s.BytesSent = 0, 0
 	return json.Marshal(&s)
 }
 

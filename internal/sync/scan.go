@@ -34,6 +34,8 @@ type gone struct {
 	ext   string
 	sure  bool // sig can be trusted
 	count int  // remote documents
+	// remote is the name of the first remote document, when only the listing knows it.
+	remote string
 }
 
 // sourceTally is what one scan of one source came to.

@@ -141,7 +141,10 @@ func (p *pass) poll(ctx context.Context, s targets.Settler, wait map[targets.Rem
 		before := len(wait)
 		err := p.look(ctx, s, wait)
 		switch {
-		case err != nil && (fault.StopsTarget(err) || ctx.Err() != nil):
+		case ctx.Err() != nil:
+			p.leave(wait, "interrupted; the next pass goes on")
+			return ctx.Err()
+		case fault.StopsTarget(err):
 			p.leave(wait, "unknown: "+oneLine(err))
 			return err
 		case err != nil:

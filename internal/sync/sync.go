@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/state"
@@ -80,6 +81,9 @@ func (e *Engine) Run(ctx context.Context, f Flow, o Options, pr *Progress) *Entr
 		o.Reconcile = true
 		p = newPass(e, f, o, pr)
 		err = p.run(ctx)
+	}
+	if errors.Is(err, errRestart) {
+		err = fault.New(fault.ErrSetup, "the store at the vendor becomes another one again and again").WithHint("is somebody deleting and creating it?")
 	}
 	p.entry.finish(ctx, p, err)
 	p.entry.Duration = time.Since(start)
