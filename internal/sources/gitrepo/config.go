@@ -16,7 +16,7 @@ import (
 // Kind is the entry of this source in sources/all.
 var Kind = sources.Kind{
 	Name:      "git",
-	Summary:   "files of a branch, tag or commit in a git repository",
+	Summary:   "files of a branch, tag or commit in a git repository (not built yet)",
 	NewConfig: func() sources.Config { return NewConfig() },
 }
 
@@ -159,5 +159,6 @@ func checkRef(ref string) string {
 
 // Open says that this kind of source cannot be used yet.
 func (c *Config) Open(sources.Options) (sources.Source, error) {
-	return nil, fault.New(fault.ErrSetup, "sources of type git are not built yet")
+	return nil, fault.New(fault.ErrSetup, "sources of type git are not built yet").
+		WithHint("remove it from the syncs for now")
 }

@@ -15,7 +15,7 @@ import (
 // Kind is the entry of this source in sources/all.
 var Kind = sources.Kind{
 	Name:      "url",
-	Summary:   "pages of a website: listed, from a sitemap, or by following links",
+	Summary:   "pages of a website: listed, from a sitemap, or by following links (not built yet)",
 	NewConfig: func() sources.Config { return NewConfig() },
 }
 
@@ -133,5 +133,6 @@ func checkGlobs(field string, globs []string) []fault.Invalid {
 
 // Open says that this kind of source cannot be used yet.
 func (c *Config) Open(sources.Options) (sources.Source, error) {
-	return nil, fault.New(fault.ErrSetup, "sources of type url are not built yet")
+	return nil, fault.New(fault.ErrSetup, "sources of type url are not built yet").
+		WithHint("remove it from the syncs for now")
 }

@@ -17,7 +17,7 @@ const (
 // Kind is Chatbase as listed in targets/all.
 var Kind = targets.Kind{
 	Name:       "chatbase",
-	Summary:    "Chatbase: each agent gets its own copy, as text or file sources",
+	Summary:    "Chatbase: each agent gets its own copy, as text or file sources (not built yet)",
 	NewConfig:  func() targets.Config { return NewConfig() },
 	AgentMatch: true,
 }
@@ -77,5 +77,6 @@ func (c *Config) base() string {
 
 // Open says that this kind of target cannot be used yet.
 func (c *Config) Open(targets.Options) (targets.Target, error) {
-	return nil, fault.New(fault.ErrSetup, "targets of type chatbase (%s) are not built yet", c.base())
+	return nil, fault.New(fault.ErrSetup, "targets of type chatbase (%s) are not built yet", c.base()).
+		WithHint("remove it from the syncs for now")
 }

@@ -12,7 +12,7 @@ const defaultBase = "https://api.converse.axllabs.in/api/v1"
 // Kind is Converse as listed in targets/all.
 var Kind = targets.Kind{
 	Name:       "converse",
-	Summary:    "Axllabs Converse: documents assigned to agents one by one",
+	Summary:    "Axllabs Converse: documents assigned to agents one by one (not built yet)",
 	NewConfig:  func() targets.Config { return NewConfig() },
 	AgentMatch: true,
 }
@@ -51,5 +51,6 @@ func (c *Config) Validate() []fault.Invalid { return targets.CheckCommon(&c.Comm
 
 // Open says that this kind of target cannot be used yet.
 func (c *Config) Open(targets.Options) (targets.Target, error) {
-	return nil, fault.New(fault.ErrSetup, "targets of type converse are not built yet")
+	return nil, fault.New(fault.ErrSetup, "targets of type converse are not built yet").
+		WithHint("remove it from the syncs for now")
 }

@@ -12,7 +12,7 @@ const defaultBase = "https://api.tryhamsa.com"
 // Kind is Hamsa as listed in targets/all.
 var Kind = targets.Kind{
 	Name:       "hamsa",
-	Summary:    "Hamsa: text items that voice agents refer to",
+	Summary:    "Hamsa: text items that voice agents refer to (not built yet)",
 	NewConfig:  func() targets.Config { return NewConfig() },
 	AgentMatch: true,
 }
@@ -57,5 +57,6 @@ func (c *Config) Validate() []fault.Invalid {
 
 // Open says that this kind of target cannot be used yet.
 func (c *Config) Open(targets.Options) (targets.Target, error) {
-	return nil, fault.New(fault.ErrSetup, "targets of type hamsa are not built yet")
+	return nil, fault.New(fault.ErrSetup, "targets of type hamsa are not built yet").
+		WithHint("remove it from the syncs for now")
 }
