@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kbsyncd/internal/console"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/state"
 )
 
@@ -31,11 +32,14 @@ func (a *app) approveCommand() *cobra.Command {
 			sy, _ := cfg.Sync(args[0])
 			total := 0
 			for _, to := range sy.To {
-				n, err := approve(db, state.Flow{Sync: sy.Name, Target: to})
+				held, err := approve(db, state.Flow{Sync: sy.Name, Target: to})
 				if err != nil {
 					return failed{err}
 				}
-				total += n
+				total += len(held)
+				for _, k := range held {
+					fmt.Fprintf(a.stdout, "  - %s\n", kb.Printable(string(k)))
+				}
 			}
 			if total == 0 {
 				fmt.Fprintf(a.stdout, "%s: no deletions are held.\n", sy.Name)
@@ -47,18 +51,18 @@ func (a *app) approveCommand() *cobra.Command {
 	}
 }
 
-// approve marks what is held of one flow and gives how much that is.
-func approve(db *state.DB, f state.Flow) (int, error) {
+// approve marks what is held of one flow, and gives it.
+func approve(db *state.DB, f state.Flow) ([]kb.Key, error) {
 	held, err := db.Held(f)
 	if err != nil || len(held) == 0 {
-		return 0, err
+		return nil, err
 	}
 	facts, _, err := db.Facts(f)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	facts.Approved = true
-	return len(held), db.Update(f, func(w *state.Writer) error { return w.SetFacts(facts) })
+	return held, db.Update(f, func(w *state.Writer) error { return w.SetFacts(facts) })
 }
 
 func exactly(n int, hint string) cobra.PositionalArgs {

@@ -1,10 +1,34 @@
 package main
 
 import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
 	"github.com/spf13/cobra"
 
+	"kbsyncd/internal/config"
 	"kbsyncd/internal/console"
+	"kbsyncd/internal/sources/folder"
 )
+
+// notes are things about a valid configuration that may not be meant.
+func notes(cfg *config.Config) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		c, ok := cfg.Sources[name].Config.(*folder.Config)
+		if !ok {
+			continue
+		}
+		if _, err := os.Stat(c.Path); err != nil {
+			out = append(out, fmt.Sprintf("source %s: %s is not there now; a pass would fail", name, c.Path))
+		}
+	}
+	if len(cfg.Notify) > 0 {
+		out = append(out, "notify has no effect yet: nobody is told about passes")
+	}
+	return out
+}
 
 func (a *app) checkCommand() *cobra.Command {
 	var connect bool
@@ -20,6 +44,9 @@ func (a *app) checkCommand() *cobra.Command {
 			out := console.New(a.stdout, a.env)
 			out.Printf("%s is valid: %s, %s, %s.\n", cfg.File, console.Plural(len(cfg.Sources), "source"),
 				console.Plural(len(cfg.Targets), "target"), console.Plural(len(cfg.Syncs), "sync"))
+			for _, note := range notes(cfg) {
+				out.Printf("! %s\n", note)
+			}
 			if !connect {
 				return nil
 			}

@@ -72,7 +72,13 @@ func (a *app) once(ctx context.Context, o onceFlags) error {
 	p := a.program(cfg, out.Beside(a.stderr), out.Terminal())
 	rep, err := a.runOnce(ctx, p, o, out)
 	if err != nil {
-		return errors.Join(failed{err}, write(nil))
+		if werr := write(nil); werr != nil {
+			p.Log.Warn("the report could not be cleaned up", "err", werr)
+		}
+		if errors.Is(err, daemon.ErrConfig) {
+			return usage{err}
+		}
+		return failed{err}
 	}
 	if o.exitCode && rep.ExitCode == exitOK && rep.Changed() > 0 {
 		rep.ExitCode = exitChanges

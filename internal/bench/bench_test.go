@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -131,7 +132,7 @@ func BenchmarkSend(b *testing.B) {
 func sending(reqs []simulator.Request) time.Duration {
 	var first, last time.Time
 	for _, r := range reqs {
-		if r.Method != "POST" || !strings.Contains(r.Path, "/document") {
+		if r.Method != http.MethodPost || !strings.Contains(r.Path, "/document") {
 			continue
 		}
 		if first.IsZero() || r.Time.Before(first) {

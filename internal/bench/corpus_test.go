@@ -72,7 +72,7 @@ func binary(b *testing.B) string {
 func sizes(b *testing.B) []int {
 	b.Helper()
 	var out []int
-	for _, s := range strings.Split(envOr("KBSYNC_BENCH_FILES", "100000"), ",") {
+	for s := range strings.SplitSeq(envOr("KBSYNC_BENCH_FILES", "100000"), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil {
 			b.Fatalf("KBSYNC_BENCH_FILES: %v", err)

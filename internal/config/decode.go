@@ -413,7 +413,7 @@ func (d *decoder) settle(v reflect.Value, path string, seen map[string]bool) {
 			d.problem(at, hint, "empty")
 		}
 	}
-	if check, ok := v.Addr().Interface().(validator); ok {
+	if check, ok := reflect.TypeAssert[validator](v.Addr()); ok {
 		for _, bad := range check.Validate() {
 			d.invalid(path, bad.Field, bad.Msg, bad.Hint)
 		}

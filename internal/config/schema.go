@@ -193,7 +193,7 @@ func defaultOf(v reflect.Value, f field) (any, bool) {
 	case formFloat:
 		return v.Float(), v.Float() != 0
 	case formParsed:
-		if s, ok := v.Interface().(interface{ String() string }); ok {
+		if s, ok := reflect.TypeAssert[interface{ String() string }](v); ok {
 			return s.String(), true
 		}
 		return v.String(), v.Kind() == reflect.String

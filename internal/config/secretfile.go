@@ -66,7 +66,7 @@ func readSecret(name string) (string, error) {
 	if err != nil {
 		return "", &valueError{"cannot read the file: " + plainCause(err), "check who owns it and its mode"}
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
 		return "", &valueError{"cannot read the file: " + plainCause(err), ""}

@@ -189,7 +189,7 @@ type validator interface{ Validate() []fault.Invalid }
 // newValue makes an addressable value of a type with its defaults.
 func newValue(t reflect.Type) reflect.Value {
 	p := reflect.New(t)
-	if d, ok := p.Interface().(defaulter); ok {
+	if d, ok := reflect.TypeAssert[defaulter](p); ok {
 		d.setDefaults()
 	}
 	return p.Elem()

@@ -81,7 +81,7 @@ func (c *Console) outcome(e *kbsync.Entry) string {
 // details lists what needs attention.
 func (c *Console) details(e *kbsync.Entry, indent string) {
 	if e.Error != "" {
-		for _, line := range strings.Split(e.Error, " | ") {
+		for line := range strings.SplitSeq(e.Error, " | ") {
 			c.Printf("%s%s\n", indent, c.style(red, line))
 		}
 	}

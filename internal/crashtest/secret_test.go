@@ -118,7 +118,7 @@ func echoes() []simulator.Fault {
 		out = append(out, simulator.Fault{Status: status, Body: problem})
 	}
 	// Text of which a message keeps the beginning only, so that the cut falls into the key.
-	for cut := 0; cut < 3; cut++ {
+	for cut := range 3 {
 		out = append(out, simulator.Fault{Status: 400, Body: strings.Repeat("x", 180+7*cut) + " " + strings.Repeat(secretKey+" ", 60)})
 	}
 	h := http.Header{}

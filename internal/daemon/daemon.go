@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -47,20 +48,32 @@ type set struct {
 	targets map[string]targets.Target
 }
 
+// ErrConfig is wrapped by errors of RunOnce that the configuration causes; nothing was touched then.
+var ErrConfig = errors.New("configuration")
+
+// configError adds the class ErrConfig to an error without a word.
+type configError struct{}
+
+func (configError) Error() string { return "" }
+func (configError) Unwrap() error { return ErrConfig }
+
 // RunOnce makes one pass over the syncs. Watch, when not nil, is called once before the first pass. The error is about what
 // kept the run from starting; everything else is in the report.
 func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbsync.Report, error) {
 	started := time.Now()
+	s, err := p.open(o.Only)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w%w", p.Config.File, err, configError{})
+	}
+	defer s.close()
 	db, err := p.openState(o.DryRun)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	s, err := p.open(o.Only)
-	if err != nil {
-		return nil, err
+	if len(p.Config.Notify) > 0 {
+		p.Log.Warn("notify has no effect yet: nobody is told about this pass")
 	}
-	defer s.close()
 	flows := s.flows(o.Only)
 	live := make([]Live, len(flows))
 	for i, f := range flows {
@@ -172,14 +185,7 @@ func (s *set) close() {
 	}
 }
 
-func wanted(name string, only []string) bool {
-	for _, o := range only {
-		if o == name {
-			return true
-		}
-	}
-	return len(only) == 0
-}
+func wanted(name string, only []string) bool { return len(only) == 0 || slices.Contains(only, name) }
 
 // flows is every sync at every one of its targets.
 func (s *set) flows(only []string) []kbsync.Flow {

@@ -23,7 +23,7 @@ func holder(path string) string {
 	if err != nil {
 		return unknown
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	suffix := fmt.Sprintf(":%d", sys.Ino)
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		// 1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -123,9 +124,7 @@ func (p *pass) startAll(ctx context.Context, s targets.Settler, ids []targets.Re
 		if err != nil {
 			return bad, err
 		}
-		for id, why := range b {
-			bad[id] = why
-		}
+		maps.Copy(bad, b)
 	}
 	return bad, nil
 }
