@@ -63,7 +63,7 @@ func (p *pass) conclude(ctx context.Context, err error) error {
 
 // saveHeld remembers what the guard holds, so that it can be shown and approved.
 func (p *pass) saveHeld(complete bool) error {
-	if !complete {
+	if !complete || !p.guarded {
 		return nil
 	}
 	was, err := p.DB.Held(p.id)

@@ -27,6 +27,7 @@ type part struct {
 	id     targets.RemoteID // "" while it is missing
 	status targets.Status
 	begun  bool // we asked for its indexing in this pass
+	sent   bool // it was sent in this pass
 }
 
 // signature stands for the content of a document at a target: how many parts, and the beginning of the

@@ -370,3 +370,48 @@ func TestStoreThatWasDeletedIsFilledAgain(t *testing.T) {
 		w.checkEqual(kb.NewScope("test", "support"))
 	})
 }
+
+// P2, P4: a vendor whose parser is down loses nothing of what was searchable.
+func TestParserDownDeletesNothing(t *testing.T) {
+	inWorld(t, 10, func(w *world) {
+		for _, d := range w.vendor.Documents() {
+			if !d.Foreign {
+				w.vendor.SetStatus(d.ID, targets.StatusFailed)
+			}
+		}
+		w.vendor.SetHook(func(targettest.Call) targettest.Verdict { return targettest.Verdict{ParseFails: true} })
+		e := w.pass(w.t.Context(), sync.Options{Reconcile: true})
+		if len(e.Failed) != 10 || e.ExitCode() != 1 {
+			w.fatalf("%+v", e)
+		}
+		if n := len(w.stored(kb.NewScope("test", "support"))); n != 10 {
+			w.fatalf("%d of 10 documents left", n)
+		}
+		w.vendor.SetHook(nil)
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Outcome != sync.OutcomeOK {
+			w.fatalf("%+v", e)
+		}
+		w.checkEqual(kb.NewScope("test", "support"))
+	})
+}
+
+// Held deletions stay held while the vendor is out of reach.
+func TestHeldDeletionsOutliveAnOutage(t *testing.T) {
+	inWorld(t, 5, func(w *world) {
+		for i := range 5 {
+			w.remove(fmt.Sprintf("page-%05d.md", i))
+		}
+		if e := w.pass(w.t.Context(), sync.Options{}); len(e.Held) != 5 {
+			w.fatalf("%+v", e)
+		}
+		w.vendor.SetHook(func(targettest.Call) targettest.Verdict {
+			return targettest.Verdict{Before: fault.New(fault.ErrDenied, "no")}
+		})
+		w.pass(w.t.Context(), sync.Options{Reconcile: true})
+		w.vendor.SetHook(nil)
+		w.approve()
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Deleted != 5 {
+			w.fatalf("%+v", e)
+		}
+	})
+}

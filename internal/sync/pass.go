@@ -76,8 +76,9 @@ type pass struct {
 	hopeless   bool                 // the target was stopped
 	sentAt     time.Time
 	searchable bool
-	same       int // documents in order, found by looking closer
-	refused    int // documents that reading showed the target does not take
+	same       int  // documents in order, found by looking closer
+	refused    int  // documents that reading showed the target does not take
+	guarded    bool // the guard has spoken: heldKeys are all there are
 	heldKeys   []kb.Key
 	// What a dry run would do.
 	planFiles, planRetire, planRenames int

@@ -33,6 +33,7 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 			approved[k] = true
 		}
 	}
+	p.guarded = true
 	free, held, reasons := guard(guardInput{
 		gone: lost, base: p.base, recent: recent, limit: p.flow.MaxDelete, allowed: p.opt.AllowDeletes,
 		approved: approved, emptied: p.emptied,

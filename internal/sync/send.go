@@ -216,7 +216,7 @@ func (s *sender) take(a answer) error {
 		j.open--
 		switch {
 		case r.Err == nil && r.ID != "":
-			j.parts[pc.part].id, j.parts[pc.part].status = r.ID, r.Status
+			j.parts[pc.part].id, j.parts[pc.part].status, j.parts[pc.part].sent = r.ID, r.Status, true
 			// The target may have found an equal document in the store instead of making one.
 			j.retire = slices.DeleteFunc(j.retire, func(id targets.RemoteID) bool { return id == r.ID })
 			p.progress.Sent.Add(1)

@@ -17,6 +17,8 @@ const (
 	slowestPoll = 15 * time.Second
 	// pollFailures is how many looks in a row may fail before the rest is left to the next pass.
 	pollFailures = 3
+	// longestWait is how many times the settle timeout a document may take in all, whatever its progress.
+	longestWait = 6
 )
 
 // settleUp sends what is batched, waits until it is searchable, and retires what it replaces.
@@ -49,9 +51,25 @@ type unsettled struct {
 	part    int
 	started bool // we asked for indexing in this pass
 	retried bool // a failure or a standstill was answered with another try
-	word    string
+	words   map[string]bool
+	first   time.Time // when the waiting began
 	since   time.Time // of the last progress
 	seen    bool
+}
+
+// wordsKept is how many different states of a document count as progress.
+const wordsKept = 256
+
+// notice takes a state that the vendor tells. Only one that was not seen before is progress: a status that flaps stands still.
+func (u *unsettled) notice(word string) {
+	if u.words[word] || len(u.words) >= wordsKept {
+		return
+	}
+	if u.words == nil {
+		u.words = map[string]bool{}
+	}
+	u.words[word] = true
+	u.since = time.Now()
 }
 
 // settle waits until the documents are searchable. Documents that fail or stand still are tried once more, then reported.
@@ -66,8 +84,13 @@ func (p *pass) settle(ctx context.Context, jobs []*job) error {
 		j.open = 0
 		for i, pt := range j.parts {
 			if pt.status != targets.StatusDone {
-				wait[pt.id] = &unsettled{job: j, part: i, started: pt.begun, since: time.Now(), word: "sent"}
 				j.open++
+				if wait[pt.id] != nil {
+					p.unsure = true
+					p.failJob(j, fault.New(fault.ErrUnknown, "the vendor gave one id (%s) to two documents", pt.id).WithHint("the next pass looks which is which"))
+					continue
+				}
+				wait[pt.id] = &unsettled{job: j, part: i, started: pt.begun, first: time.Now(), since: time.Now()}
 			}
 		}
 		if j.open == 0 {
@@ -193,9 +216,7 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 			return
 		}
 		u.seen = true
-		if word := r.Word + r.Progress; word != u.word {
-			u.word, u.since = word, time.Now()
-		}
+		u.notice(r.Word + r.Progress)
 		pt := &u.job.parts[u.part]
 		pt.status = r.Status
 		switch r.Status {
@@ -209,7 +230,10 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 			if u.retried {
 				p.failSettling(wait, r.ID, fault.New(fault.ErrRejected, "the vendor could not parse it (%s)", statusWords(r)).
 					WithHint("check that the file opens and holds text"))
-				useless = append(useless, u)
+				// What an earlier pass left is not deleted because the vendor's parser has a bad day.
+				if pt.sent {
+					useless = append(useless, u)
+				}
 				return
 			}
 			retry = append(retry, r.ID)
@@ -306,8 +330,9 @@ func (p *pass) begin(ctx context.Context, s targets.Settler, wait map[targets.Re
 func (p *pass) restart(ctx context.Context, s targets.Settler, wait map[targets.RemoteID]*unsettled, retry []targets.RemoteID) error {
 	for id, u := range wait {
 		switch {
-		case p.limits.SettleTimeout <= 0 || time.Since(u.since) < p.limits.SettleTimeout || slices.Contains(retry, id):
-		case u.retried:
+		case p.limits.SettleTimeout <= 0 || slices.Contains(retry, id) ||
+			time.Since(u.since) < p.limits.SettleTimeout && time.Since(u.first) < longestWait*p.limits.SettleTimeout:
+		case u.retried || time.Since(u.first) > longestWait*p.limits.SettleTimeout:
 			delete(wait, id)
 			p.giveUp(u, "no progress for "+p.limits.SettleTimeout.String()+", twice (status "+u.job.parts[u.part].status.String()+")")
 		default:
@@ -335,10 +360,14 @@ func (p *pass) restart(ctx context.Context, s targets.Settler, wait map[targets.
 func (p *pass) failSettling(wait map[targets.RemoteID]*unsettled, id targets.RemoteID, err error) {
 	u := wait[id]
 	delete(wait, id)
-	if u.job.err == nil {
-		u.job.err = err
-		p.await(u.job)
-		p.entry.failDocument(u.job.doc.Key, err)
+	p.failJob(u.job, err)
+}
+
+func (p *pass) failJob(j *job, err error) {
+	if j.err == nil {
+		j.err = err
+		p.await(j)
+		p.entry.failDocument(j.doc.Key, err)
 	}
 }
 
