@@ -98,8 +98,12 @@ func pad(n int) string {
 
 // RemoteName builds the name of a part at a vendor: a readable stem taken from the
 // document's base name, the mark, and ext (with its dot, or empty). It is valid UTF-8, has no
-// control, quoting or path characters and is at most max bytes long.
+// control, quoting or path characters and is at most max bytes long. An extension that
+// ParseName would not know for one is left out.
 func RemoteName(k Key, m Mark, ext string, max int) string {
+	if copied, ok := parseTail(strings.ToLower(ext)); copied || !ok {
+		ext = ""
+	}
 	base := k.Base()
 	stem := readable(strings.TrimSuffix(base, path.Ext(base)))
 	if stem == "" {
@@ -150,9 +154,10 @@ func clip(s string, max int) string {
 	return strings.TrimRight(s[:max], ".-_")
 }
 
-// ParseName finds the mark in a remote name. It tolerates what vendors do to names: another
-// or no extension, upper case, and a counter before the extension ("name(1).md").
-// Copy says that there was such a counter.
+// ParseName finds the mark at the end of a remote name. It tolerates what vendors do to names: another
+// or no extension, one more extension, upper case, and a counter before the extensions
+// ("name(1).md", "name (1).md"). Anything else behind the mark is somebody's own name for something.
+// Copied says that there was such a counter.
 func ParseName(name string) (m Mark, copied bool, ok bool) {
 	name = strings.ToLower(name)
 	for end := len(name); ; {
@@ -160,7 +165,10 @@ func ParseName(name string) (m Mark, copied bool, ok bool) {
 		if i < 0 {
 			return Mark{}, false, false
 		}
-		if m, copied, ok = parseMark(name[i+1:]); ok {
+		if m, rest, found := parseMark(name[i+1:]); found {
+			if copied, ok = parseTail(rest); !ok {
+				return Mark{}, false, false
+			}
 			return m, copied, true
 		}
 		end = i
@@ -169,16 +177,17 @@ func ParseName(name string) (m Mark, copied bool, ok bool) {
 
 const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
 
-func parseMark(s string) (m Mark, copied, ok bool) {
+// parseMark reads the mark that s begins with; rest is what follows the digest's digits.
+func parseMark(s string) (m Mark, rest string, ok bool) {
 	const head = len(markPrefix) + scopeDigits + keyDigits
 	if len(s) < head+1+hashDigits || s[head] != '-' {
-		return m, false, false
+		return m, "", false
 	}
 	m.Scope = Scope(s[len(markPrefix) : len(markPrefix)+scopeDigits])
 	for i := len(markPrefix); i < head; i++ {
 		v := strings.IndexByte(alphabet, s[i])
 		if v < 0 {
-			return m, false, false
+			return m, "", false
 		}
 		if i >= len(markPrefix)+scopeDigits {
 			m.Key = m.Key<<5 | KeyHash(v)
@@ -189,22 +198,43 @@ func parseMark(s string) (m Mark, copied, ok bool) {
 		num, rest, found := strings.Cut(s[1:], "-")
 		n, err := strconv.Atoi(num)
 		if !found || err != nil || n < 1 || n > maxParts || num != pad(n) || len(rest) < hashDigits {
-			return m, false, false
+			return m, "", false
 		}
 		m.Part, s = n, rest
 	}
 	if _, err := hex.Decode(m.Hash[:], []byte(s[:hashDigits])); err != nil {
-		return m, false, false
+		return m, "", false
 	}
-	s = strings.TrimLeft(s[hashDigits:], " _-")
-	if s == "" || s[0] == '.' {
-		return m, false, true
-	}
-	if s[0] == '(' {
-		num, rest, found := strings.Cut(s[1:], ")")
-		if _, err := strconv.Atoi(num); found && err == nil && (rest == "" || rest[0] == '.') {
-			return m, true, true
+	return m, s[hashDigits:], true
+}
+
+const (
+	maxCounter    = 4 // digits of a counter that a vendor puts behind the mark
+	maxExtensions = 2
+	maxExtension  = 8 // characters of an extension, without its dot
+)
+
+// parseTail reads what may follow a mark: a counter, with or without a space before it, and extensions.
+func parseTail(s string) (copied, ok bool) {
+	if c := strings.TrimPrefix(s, " "); c != "" && c[0] == '(' {
+		num, rest, found := strings.Cut(c[1:], ")")
+		if !found || num == "" || len(num) > maxCounter || strings.Trim(num, "0123456789") != "" {
+			return false, false
 		}
+		copied, s = true, rest
 	}
-	return m, false, false
+	for range maxExtensions {
+		if s == "" {
+			break
+		}
+		n := 1
+		for n < len(s) && ('0' <= s[n] && s[n] <= '9' || 'a' <= s[n] && s[n] <= 'z') {
+			n++
+		}
+		if s[0] != '.' || n == 1 || n > 1+maxExtension {
+			return false, false
+		}
+		s = s[n:]
+	}
+	return copied, s == ""
 }

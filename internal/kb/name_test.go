@@ -61,7 +61,7 @@ func checkName(t interface {
 		}
 	}
 	for what, seen := range map[string]string{
-		"counter": base + "(1)" + ext, "space and counter": base + " (12)" + ext, "underscore": base + "_(3)" + ext, "counter alone": base + "(4)",
+		"counter": base + "(1)" + ext, "space and counter": base + " (12)" + ext, "long counter": base + "(2026)" + ext, "counter alone": base + "(4)",
 	} {
 		if got, copied, ok := kb.ParseName(seen); !ok || !copied || got != m {
 			t.Fatalf("%s: ParseName(%q) = %+v, %v, %v; want %+v", what, seen, got, copied, ok, m)
@@ -111,6 +111,18 @@ func TestRemoteNameIsReadable(t *testing.T) {
 	}
 }
 
+// Every remote name can be read back, whatever a converter or a vendor calls its extension.
+func TestRemoteNameOddExtensions(t *testing.T) {
+	k := kb.NewKey("src", "a.md")
+	for _, ext := range []string{"", ".", "md", ".properties", ".c++", ".tar.gz", ".a.b.c", ".été", ".KBX", ". md", "(1)", "(1).md", ".md/x"} {
+		m := markOf(k, 0)
+		name := kb.RemoteName(k, m, ext, 255)
+		if got, copied, ok := kb.ParseName(name); !ok || copied || got != m {
+			t.Errorf("%q: ParseName(%q) = %+v, %v, %v", ext, name, got, copied, ok)
+		}
+	}
+}
+
 func TestRemoteNameClipsOnCharacters(t *testing.T) {
 	k := kb.NewKey("src", strings.Repeat("日本", 100)+".md")
 	for limit := 45; limit < 120; limit++ {
@@ -155,7 +167,12 @@ func TestParseNameStrangers(t *testing.T) {
 		"guide.kbaaaaabbbbbbbbbb-012345678.md", "guide.kbaaaaabbbbbbbbbb-0123456789a.md", "guide.kbaaaaabbbbbbbbbb-012345678g.md", "guide.kbaaaaabbbbbbbbb1-0123456789.md",
 		"guide.kbaaaaabbbbbbbbbb-p2-0123456789.md", "guide.kbaaaaabbbbbbbbbb-p0000-0123456789.md", "guide.kbaaaaabbbbbbbbbb-p00002-0123456789.md", "guide.kbaaaaabbbbbbbbbb-p-001-0123456789.md",
 		"guide.kbaaaaabbbbbbbbbb-p+001-0123456789.md", "guide.kbaaaaabbbbbbbbbb-p0001-012345678", "guide.kbaaaaabbbbbbbbbb-0123456789(x).md", "guide.kbaaaaabbbbbbbbbb-0123456789(1)x.md",
-		"guide.kbaaaaabbbbbbbbbb-0123456789(1.md", "guide.kbaaaaabbbbbbbbbb-0123456789x", "guidekbaaaaabbbbbbbbbb-0123456789.md", "guide.kbaaaaabbbbbbbbbb0123456789.md",
+		"guide.kbaaaaabbbbbbbbbb-0123456789(1.md", "guide.kbaaaaabbbbbbbbbb-0123456789_(3).md", "guide.kbaaaaabbbbbbbbbb-0123456789  (3).md", "guide.kbaaaaabbbbbbbbbb-0123456789(20261).md",
+		"guide.kbaaaaabbbbbbbbbb-0123456789().md", "guide.kbaaaaabbbbbbbbbb-0123456789(+1).md", "guide.kbaaaaabbbbbbbbbb-0123456789(1)(2).md", "guide.kbaaaaabbbbbbbbbb-0123456789 .md",
+		"Re: guide.kbaaaaabbbbbbbbbb-0123456789.md - remarks.md", "guide.kbaaaaabbbbbbbbbb-0123456789.md.kbcopy.pdf", "guide.kbaaaaabbbbbbbbbb-0123456789.a.b.c",
+		"guide.kbaaaaabbbbbbbbbb-0123456789.", "guide.kbaaaaabbbbbbbbbb-0123456789..md", "guide.kbaaaaabbbbbbbbbb-0123456789.my notes", "guide.kbaaaaabbbbbbbbbb-0123456789.translated", "guide.kbaaaaabbbbbbbbbb-0123456789.été",
+		"guide.kbaaaaabbbbbbbbbb-0123456789.kbaaaaabbbbbbbbbb-0123456789 and more.md",
+		"guide.kbaaaaabbbbbbbbbb-0123456789x", "guidekbaaaaabbbbbbbbbb-0123456789.md", "guide.kbaaaaabbbbbbbbbb0123456789.md",
 	} {
 		if m, _, ok := kb.ParseName(name); ok {
 			t.Errorf("ParseName(%q) = %+v", name, m)
