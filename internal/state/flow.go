@@ -2,8 +2,11 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -52,12 +55,20 @@ func (db *DB) Facts(f Flow) (facts Facts, ok bool, err error) {
 			return nil
 		}
 		ok = true
-		if err := json.Unmarshal(v, &facts); err != nil {
+		if err := decodeFacts(v, &facts); err != nil {
 			return fmt.Errorf("%w: facts of %s: %w", ErrDamaged, f.Sync, err)
 		}
 		return nil
 	})
 	return facts, ok, err
+}
+
+// decodeFacts reads what SetFacts stores: the CRC-32C of the JSON that follows it.
+func decodeFacts(v []byte, facts *Facts) error {
+	if len(v) < crcLen || binary.LittleEndian.Uint32(v) != crc32.Checksum(v[crcLen:], castagnoli) {
+		return errors.New("wrong checksum")
+	}
+	return json.Unmarshal(v[crcLen:], facts)
 }
 
 // flow runs fn on the flow's bucket, when there is one.
@@ -134,7 +145,7 @@ func (db *DB) Record(f Flow, k kb.Key) (r Record, ok bool, err error) {
 }
 
 func decode(v []byte, k kb.Key) (Record, error) {
-	r, err := DecodeRecord(v)
+	r, err := DecodeRecord(k, v)
 	if err != nil {
 		return r, fmt.Errorf("%w: record of %s: %w", ErrDamaged, kb.Printable(string(k)), err)
 	}
@@ -171,7 +182,7 @@ func (w *Writer) Put(k kb.Key, r Record) error {
 	}
 	// Documents come in the order of their keys, so pages fill from the left.
 	recs.FillPercent = 0.9
-	w.scratch = AppendRecord(w.scratch[:0], r)
+	w.scratch = AppendRecord(w.scratch[:0], k, r)
 	return recs.Put([]byte(k), bytes.Clone(w.scratch))
 }
 
@@ -189,7 +200,7 @@ func (w *Writer) SetFacts(f Facts) error {
 	if err != nil {
 		return err
 	}
-	return w.b.Put(keyFacts, v)
+	return w.b.Put(keyFacts, append(binary.LittleEndian.AppendUint32(nil, crc32.Checksum(v, castagnoli)), v...))
 }
 
 // SetRun stores the report entry of a pass.

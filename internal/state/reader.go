@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"fmt"
 
 	"go.etcd.io/bbolt"
 
@@ -32,7 +33,8 @@ func (db *DB) Records(f Flow, from kb.Key) *Reader {
 }
 
 // Next gives the next record as stored; see Same, Settled and DecodeRecord. Key and value are valid until the
-// next call. ok is false at the end.
+// next call. ok is false at the end. Keys that do not ascend are ErrDamaged: a merge with them would take documents
+// for gone.
 func (r *Reader) Next() (key, value []byte, ok bool, err error) {
 	if r.next == len(r.recs) {
 		if r.end {
@@ -58,7 +60,12 @@ func (r *Reader) fill() error {
 			return nil
 		}
 		c := recs.Cursor()
+		least := r.from
 		for k, v := c.Seek(r.from); k != nil; k, v = c.Next() {
+			if cmp := bytes.Compare(k, least); cmp < 0 || cmp == 0 && len(r.recs) > 0 {
+				return fmt.Errorf("%w: record of %s is out of order", ErrDamaged, kb.Printable(string(k)))
+			}
+			least = k
 			if len(r.buf) > chunk {
 				r.from = append(bytes.Clone(r.buf[r.recs[len(r.recs)-1].key:r.recs[len(r.recs)-1].val]), 0)
 				r.end = false

@@ -38,7 +38,7 @@ type Part struct {
 //	      skipped: the reason
 //	      else: 32 bytes of content digest, number of parts ·2 + whole, parts (5 bytes hash, ext, id), number of
 //	      ids to retire, ids
-//	-4    CRC-32C of all before
+//	-4    CRC-32C of the key and of all before
 const (
 	format       = 1 << 4
 	flagSettled  = 1
@@ -64,8 +64,9 @@ func Same(value []byte, fp kb.Fingerprint, convert uint8) bool {
 // Settled tells, without decoding, whether a stored value is of a document that is searchable, whatever its version.
 func Settled(value []byte) bool { return len(value) > 0 && value[0]&flagSettled != 0 }
 
-// AppendRecord encodes a record.
-func AppendRecord(b []byte, r Record) []byte {
+// AppendRecord encodes the record of a document. Its checksum covers the key, so that no other document can pass
+// the record for its own.
+func AppendRecord(b []byte, k kb.Key, r Record) []byte {
 	start := len(b)
 	flags := byte(format)
 	if r.Settled {
@@ -102,7 +103,13 @@ func AppendRecord(b []byte, r Record) []byte {
 			b = appendID(b, id)
 		}
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+	return binary.LittleEndian.AppendUint32(b, checksum(string(k), b[start:]))
+}
+
+// checksum is the CRC-32C of a key and its value.
+func checksum(key string, value []byte) uint32 {
+	var buf [128]byte // keys are usually short: no allocation
+	return crc32.Update(crc32.Checksum(append(buf[:0], key...), castagnoli), castagnoli, value)
 }
 
 // packed marks an id of lower-case hexadecimal, stored in half the bytes.
@@ -120,14 +127,14 @@ func appendID(b []byte, id string) []byte {
 	return append(b, id...)
 }
 
-// DecodeRecord reads a stored value; it copies what it keeps. The error is ErrDamaged's cause.
-func DecodeRecord(v []byte) (Record, error) {
+// DecodeRecord reads the value that is stored under a key; it copies what it keeps. The error is ErrDamaged's cause.
+func DecodeRecord(k kb.Key, v []byte) (Record, error) {
 	var r Record
 	if len(v) < 3+crcLen || v[0]&0xf0 != format {
 		return r, errRecord
 	}
 	body := v[:len(v)-crcLen]
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(v[len(body):]) {
+	if checksum(string(k), body) != binary.LittleEndian.Uint32(v[len(body):]) {
 		return r, errRecord
 	}
 	d := decoder{b: body[3:]}
@@ -209,5 +216,5 @@ func (d *decoder) id() string {
 
 // Equal tells whether two records say the same.
 func (r Record) Equal(o Record) bool {
-	return bytes.Equal(AppendRecord(nil, r), AppendRecord(nil, o))
+	return bytes.Equal(AppendRecord(nil, "", r), AppendRecord(nil, "", o))
 }

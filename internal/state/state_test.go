@@ -56,7 +56,7 @@ func TestRecordRoundTrip(t *testing.T) {
 				r.Retire = append(r.Retire, id.Draw(t, "id"))
 			}
 		}
-		got, err := state.DecodeRecord(state.AppendRecord(nil, r))
+		got, err := state.DecodeRecord("a/b.md", state.AppendRecord(nil, "a/b.md", r))
 		if err != nil || !reflect.DeepEqual(got, r) {
 			t.Fatalf("got %+v, %v; want %+v", got, err, r)
 		}
@@ -65,7 +65,9 @@ func TestRecordRoundTrip(t *testing.T) {
 
 func TestSameNeedsEverythingInPlace(t *testing.T) {
 	base := record(1)
-	same := func(r state.Record) bool { return state.Same(state.AppendRecord(nil, r), base.Fingerprint, 1) }
+	same := func(r state.Record) bool {
+		return state.Same(state.AppendRecord(nil, "a/b.md", r), base.Fingerprint, 1)
+	}
 	if !same(base) {
 		t.Fatal("the very version is not the same")
 	}
@@ -86,12 +88,12 @@ func TestSameNeedsEverythingInPlace(t *testing.T) {
 }
 
 func FuzzDecodeRecord(f *testing.F) {
-	f.Add(state.AppendRecord(nil, record(1)))
+	f.Add(state.AppendRecord(nil, "a/b.md", record(1)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, v []byte) {
-		r, err := state.DecodeRecord(v)
+		r, err := state.DecodeRecord("a/b.md", v)
 		if err == nil {
-			if _, err := state.DecodeRecord(state.AppendRecord(nil, r)); err != nil {
+			if _, err := state.DecodeRecord("a/b.md", state.AppendRecord(nil, "a/b.md", r)); err != nil {
 				t.Fatalf("what was read cannot be written: %v", err)
 			}
 		}
@@ -259,14 +261,14 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		}
 		defer db.Close()
 		for r := db.Records(flow, ""); aside == ""; {
-			_, v, ok, err := r.Next()
+			k, v, ok, err := r.Next()
 			if errors.Is(err, state.ErrDamaged) {
 				return
 			}
 			if err != nil || !ok {
 				t.Fatalf("the damage was not noticed: %v", err)
 			}
-			if _, err := state.DecodeRecord(v); err != nil {
+			if _, err := state.DecodeRecord(kb.Key(k), v); err != nil {
 				return
 			}
 		}

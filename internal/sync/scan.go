@@ -191,7 +191,7 @@ func (m *merge) missing() error {
 }
 
 func (m *merge) decode(k kb.Key) (state.Record, error) {
-	r, err := state.DecodeRecord(m.val)
+	r, err := state.DecodeRecord(k, m.val)
 	if err != nil {
 		return r, fmt.Errorf("%w: record of %s", state.ErrDamaged, kb.Printable(string(k)))
 	}
@@ -316,7 +316,7 @@ func (p *pass) known(s Source) (sources.Known, error) {
 			if !ok || err != nil || kb.Key(k).Source() != s.Name {
 				break
 			}
-			if rec, err := state.DecodeRecord(v); err == nil {
+			if rec, err := state.DecodeRecord(kb.Key(k), v); err == nil {
 				out = append(out, sources.KnownDocument{Key: kb.Key(k), Fingerprint: rec.Fingerprint})
 			}
 		}
