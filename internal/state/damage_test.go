@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"kbsyncd/internal/kb"
@@ -78,5 +79,30 @@ func TestFactsHaveAChecksum(t *testing.T) {
 	replaceInFile(t, path, "ds_one", "ds_two")
 	if _, _, err := open(t, path).Facts(flow); !errors.Is(err, state.ErrDamaged) {
 		t.Errorf("facts that were changed: %v", err)
+	}
+}
+
+// A document that `state:` names by mistake is neither renamed nor written to.
+func TestForeignFileIsRefusedAndLeftAlone(t *testing.T) {
+	for name, content := range map[string]string{
+		"short": "x", "text": "# My notes\n", "long": strings.Repeat("not a database\n", 1000), "late": strings.Repeat("\x00", 10_000) + "end",
+	} {
+		for _, readOnly := range []bool{false, true} {
+			path := filepath.Join(t.TempDir(), "notes.md")
+			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, aside, err := state.Open(path, state.Options{ReadOnly: readOnly})
+			want := "state: " + path + " is not a state file; set state: to another path"
+			if err == nil || err.Error() != want || aside != "" {
+				t.Errorf("%s: %v, set aside as %q", name, err, aside)
+			}
+			if b, err := os.ReadFile(path); err != nil || string(b) != content {
+				t.Errorf("%s: the file was changed: %v", name, err)
+			}
+			if all, _ := os.ReadDir(filepath.Dir(path)); len(all) != 1 {
+				t.Errorf("%s: left %v", name, all)
+			}
+		}
 	}
 }

@@ -54,7 +54,8 @@ type Options struct {
 }
 
 // Open opens or creates the state file. A damaged file is renamed first; aside is its new name then, for the user
-// to know. Errors say what to do: another process holds the file, a newer program wrote it, the disk is full.
+// to know. A file that never was a state file is somebody's own and stays as it is. Errors say what to do: another process
+// holds the file, a newer program wrote it, the disk is full.
 func Open(path string, o Options) (db *DB, aside string, err error) {
 	if o.Wait == 0 {
 		o.Wait = 500 * time.Millisecond
@@ -67,6 +68,9 @@ func Open(path string, o Options) (db *DB, aside string, err error) {
 		return nil, "", fmt.Errorf("state: %w; set `state:` to a place that kbsyncd may write", err)
 	}
 	db, err = open(path, o)
+	if errors.Is(err, ErrDamaged) && foreign(path) {
+		return nil, "", fmt.Errorf("state: %s is not a state file; set state: to another path", path)
+	}
 	if errors.Is(err, ErrDamaged) && !o.ReadOnly {
 		if aside, err = SetAside(path); err != nil {
 			return nil, "", err

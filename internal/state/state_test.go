@@ -222,8 +222,13 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 	for name, damage := range map[string]func(b []byte) []byte{
 		"cut":      func(b []byte) []byte { return b[:len(b)/2] },
 		"cut tiny": func(b []byte) []byte { return b[:100] },
-		"text":     func([]byte) []byte { return []byte(strings.Repeat("not a database\n", 1000)) },
-		"zeros":    func(b []byte) []byte { return make([]byte, len(b)) },
+		"in magic": func(b []byte) []byte { return b[:18] },
+		"in head":  func(b []byte) []byte { return b[:12] },
+		"page 0": func(b []byte) []byte {
+			copy(b, strings.Repeat("torn", 1024))
+			return b[:len(b)/2]
+		},
+		"zeros": func(b []byte) []byte { return make([]byte, len(b)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s.db")
