@@ -6,17 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"kbsyncd/internal/fault"
 )
@@ -46,14 +42,17 @@ func (c *Client) consume(x *exchange, out any, ans *Answer) *failure {
 		_ = x.resp.Body.Close()
 		return bad(fmt.Sprintf("the answer is longer than %d bytes", limit), nil)
 	}
-	trimmed := bytes.TrimSpace(body)
-	if len(trimmed) > 0 {
-		if out != nil && trimmed[0] == '<' {
+	body = c.redactJSON(body)
+	if trimmed := bytes.TrimSpace(body); len(trimmed) > 0 {
+		if trimmed[0] == '<' {
 			detail := "a web page instead of an answer"
 			if title := c.words(trimmed); title != "" {
 				detail += ": " + title
 			}
 			return bad(join(detail, "check base_url"), nil)
+		}
+		if !json.Valid(trimmed) {
+			return bad("the answer is not JSON", nil)
 		}
 		if c.opts.CheckOK != nil {
 			if no := c.opts.CheckOK(trimmed); no != nil {
@@ -145,7 +144,8 @@ type Refusal struct {
 }
 
 // Envelope finds the refusals that several vendors put into a 2xx answer: {"success":false,…}, {"code":102,"message":…}
-// without data, and {"error":…} without anything else. It is meant for Options.CheckOK.
+// without data, {"status":404,"title":…} as in RFC 7807, and {"error":…} without anything else. It is meant for
+// Options.CheckOK.
 func Envelope(body []byte) *Refusal {
 	if len(body) == 0 || body[0] != '{' {
 		return nil
@@ -157,7 +157,10 @@ func Envelope(body []byte) *Refusal {
 	code, _ := strconv.Atoi(strings.Trim(string(m["code"]), `"`))
 	no := func() *Refusal { return &Refusal{Code: code, Text: explain(body)} }
 	success, told := field(m, "success")
+	status, _ := strconv.Atoi(string(value(m, "status")))
 	switch {
+	case status >= http.StatusBadRequest && (!blank(value(m, "title")) || !blank(value(m, "detail"))):
+		return &Refusal{Code: status, Text: explain(body)}
 	case told && string(success) == "false":
 		return no()
 	case code != 0 && code != http.StatusOK && code != http.StatusCreated && blank(m["data"]) && m["id"] == nil && (m["message"] != nil || m["msg"] != nil):
@@ -175,6 +178,11 @@ func field(m map[string]json.RawMessage, name string) (json.RawMessage, bool) {
 		}
 	}
 	return nil, false
+}
+
+func value(m map[string]json.RawMessage, name string) json.RawMessage {
+	v, _ := field(m, name)
+	return v
 }
 
 func blank(v json.RawMessage) bool {
@@ -310,50 +318,4 @@ func pageText(page string) string {
 		}
 	}
 	return b.String()
-}
-
-// clean makes foreign words one line of about maxDetail bytes without control characters and without the key. The key
-// is looked for in what is left at the end, but before anything is cut, so that no piece of it can stay.
-func (c *Client) clean(s string) string {
-	var b strings.Builder
-	space := false
-	for _, r := range s[:min(len(s), maxErrors)] {
-		switch {
-		case unicode.IsSpace(r):
-			space = b.Len() > 0
-			continue
-		case r == utf8.RuneError || !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r):
-			continue
-		}
-		if space {
-			b.WriteByte(' ')
-			space = false
-		}
-		b.WriteRune(r)
-	}
-	s = c.redact(b.String())
-	if len(s) <= maxDetail {
-		return s
-	}
-	cut := maxDetail
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
-}
-
-// redact replaces the key in all forms in which a vendor may repeat it.
-func (c *Client) redact(s string) string {
-	key := c.opts.Key.Reveal()
-	if len(key) < 4 {
-		return s
-	}
-	forms := []string{key, url.QueryEscape(key), url.PathEscape(key), html.EscapeString(key)}
-	if quoted, err := json.Marshal(key); err == nil {
-		forms = append(forms, string(quoted[1:len(quoted)-1]))
-	}
-	for _, k := range forms {
-		s = strings.ReplaceAll(s, k, c.opts.Key.String())
-	}
-	return s
 }

@@ -153,7 +153,7 @@ func TestRequestAndAnswer(t *testing.T) {
 		c := client(t, func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
 			fmt.Fprintf(w, `{"got":%q}`, strings.Join([]string{
-				r.Method, r.RequestURI, r.Header.Get("X-Api-Key"), r.UserAgent(), r.Header.Get("Content-Type"), string(b),
+				r.Method, r.RequestURI, strings.TrimPrefix(r.Header.Get("X-Api-Key"), "sk-"), r.UserAgent(), r.Header.Get("Content-Type"), string(b),
 			}, "|"))
 		}, nil)
 		path, err := Path("things", "a/b ?")
@@ -162,7 +162,7 @@ func TestRequestAndAnswer(t *testing.T) {
 		}
 		var out struct{ Got string }
 		ans, err := c.Do(t.Context(), Request{Op: "x", Method: http.MethodPatch, Path: path, Query: url.Values{"q": {"ä"}}, JSON: []int{1}}, &out)
-		want := "PATCH|/api/things/a%2Fb%20%3F?q=%C3%A4|" + key + "|kbsyncd/test|application/json|[1]"
+		want := "PATCH|/api/things/a%2Fb%20%3F?q=%C3%A4|" + strings.TrimPrefix(key, "sk-") + "|kbsyncd/test|application/json|[1]"
 		if err != nil || out.Got != want || ans.Status != http.StatusOK {
 			t.Errorf("%q, %v", out.Got, err)
 		}

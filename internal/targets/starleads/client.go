@@ -118,7 +118,7 @@ func message(err error) string {
 // isGone tells refusals that speak of an object that does not exist. The vendor documents a 400 with
 // "No campaign exists with campaignId : 11111111" for an unknown id, so 404 is not the only form.
 func isGone(err error) bool {
-	if httpapi.Status(err) == http.StatusNotFound || httpapi.Status(err) == http.StatusGone {
+	if errors.Is(err, fault.ErrNotFound) || httpapi.Status(err) == http.StatusNotFound || httpapi.Status(err) == http.StatusGone {
 		return true
 	}
 	m := message(err)

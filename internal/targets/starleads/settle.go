@@ -163,7 +163,8 @@ func (t *Target) Restart(ctx context.Context, id targets.RemoteID) error {
 	return res[0].Err
 }
 
-// Statuses implements targets.Settler. There is no request for one document, only a list with a search.
+// Statuses implements targets.Settler. There is no request for one document, only a list with a search. An id that is listed
+// under the name of another document is not given: it is not the document that was asked for.
 func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, fn func(targets.Remote)) error {
 	if len(ids) == 0 {
 		return nil
@@ -175,7 +176,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 				continue // came along with another one
 			}
 			err := t.search(ctx, name, func(r targets.Remote) {
-				if _, asked := missing[r.ID]; asked {
+				if asked, wanted := missing[r.ID]; wanted && sameDocument(asked, r.Name) {
 					delete(missing, r.ID)
 					fn(r)
 				}
@@ -190,7 +191,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 	}
 	searched := len(missing) < len(ids) || len(ids) <= fewIDs
 	return t.List(ctx, func(r targets.Remote) error {
-		if name, asked := missing[r.ID]; asked {
+		if name, asked := missing[r.ID]; asked && sameDocument(name, r.Name) {
 			if searched && r.Name == name {
 				t.noKeywords.Store(true) // the search should have found it
 			}

@@ -46,7 +46,6 @@ type Target struct {
 	mu      sync.Mutex
 	dataset string // guarded by mu; the id, "" before Connect found it
 
-	deletes    atomic.Bool  // the route of deletion has worked, so its 404 means what it says
 	bodyLimit  atomic.Int64 // bytes of documents in one request that the vendor bears; 0: not known
 	noKeywords atomic.Bool  // the search by name did not find what the listing has
 	unknown    sync.Map     // words for a status that were logged
@@ -124,19 +123,18 @@ func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.
 	doubtful := make([]error, len(ids))
 	err = t.each(ctx, ids, out, func(i int) error {
 		err := t.deleteOne(ctx, dataset, ids[i])
-		switch {
-		case err == nil:
-			t.deletes.Store(true)
-		case httpapi.Status(err) == 404 && t.deletes.Load():
-			err = nil
-		case isGone(err):
+		if err != nil && isGone(err) {
 			doubtful[i], err = err, nil
 			doubts.Store(true)
 		}
 		return err
 	})
-	if err == nil && doubts.Load() {
+	switch {
+	case !doubts.Load():
+	case err == nil:
 		err = t.confirmGone(ctx, ids, out, doubtful)
+	default:
+		judgeDoubts(ids, out, doubtful, nil, err)
 	}
 	return out, err
 }
@@ -162,6 +160,15 @@ func (t *Target) confirmGone(ctx context.Context, ids []targets.RemoteID, out []
 		there[r.ID] = true
 		return nil
 	})
+	judgeDoubts(ids, out, doubtful, there, err)
+	if fault.StopsTarget(err) || ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+// judgeDoubts files the results of doubtful deletions; err says that nobody could look.
+func judgeDoubts(ids []targets.RemoteID, out []targets.Result, doubtful []error, there map[targets.RemoteID]bool, err error) {
 	for i, doubt := range doubtful {
 		switch {
 		case doubt == nil:
@@ -172,10 +179,6 @@ func (t *Target) confirmGone(ctx context.Context, ids []targets.RemoteID, out []
 				WithHint("if this happens to every document, set routes.document_delete").Because(doubt)
 		}
 	}
-	if fault.StopsTarget(err) || ctx.Err() != nil {
-		return err
-	}
-	return nil
 }
 
 // each runs fn for every id that is not empty and files its errors. An error that stops the target, or the end of the
