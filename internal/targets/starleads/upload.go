@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
-	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
 )
 
@@ -22,6 +20,8 @@ type item struct {
 	res   *targets.Result
 	tries int // requests that were sent with it and gave no result
 	done  bool
+	// copied is what an answer gave under the name of a copy ("name(1).md"); its ID is empty when there was none.
+	copied targets.Remote
 }
 
 func (it *item) fail(err error) { it.res.Err, it.done = err, true }
@@ -113,7 +113,9 @@ func (t *Target) uploadAll(ctx context.Context, items []*item) error {
 func (t *Target) send(ctx context.Context, dataset string, group []*item) ([][]*item, error) {
 	docs, err := t.post(ctx, dataset, group)
 	if err == nil {
-		t.match(ctx, dataset, group, docs)
+		if err = t.match(ctx, dataset, group, docs); err != nil {
+			return nil, err
+		}
 		if group = pending(group); len(group) == 0 {
 			return nil, nil
 		}
@@ -249,114 +251,4 @@ func halves(items []*item) [][]*item {
 	}
 	n := (len(items) + 1) / 2
 	return [][]*item{items[:n], items[n:]}
-}
-
-// match files the documents of an answer with their items, by name, because nothing promises the order.
-func (t *Target) match(ctx context.Context, dataset string, group []*item, docs []document) {
-	byName := map[string]*item{}
-	for _, it := range group {
-		byName[it.r.Name] = it
-	}
-	copies := map[*item]targets.Remote{}
-	for _, d := range docs {
-		r := t.remote(d)
-		if it := byName[r.Name]; it != nil {
-			it.adopt(r)
-		} else if it := byName[original(r.Name)]; it != nil {
-			copies[it] = r
-		}
-	}
-	for it, r := range copies {
-		t.mergeCopy(ctx, dataset, it, r)
-	}
-}
-
-// mergeCopy deals with a document that came back as "name(1).md". The name carries the digest of the content, so the document
-// that has the exact name is the same rendition, from an earlier attempt: one of the two must go.
-func (t *Target) mergeCopy(ctx context.Context, dataset string, it *item, copied targets.Remote) {
-	if !it.done {
-		if err := t.look(ctx, dataset, []*item{it}); err != nil || !it.done || it.res.ID == copied.ID {
-			it.adopt(copied)
-			return
-		}
-	}
-	t.dropCopy(ctx, dataset, copied)
-}
-
-// dropCopy deletes a second copy. When that fails, the copy still carries the mark of its document, so the next comparison
-// with the listing finds it.
-func (t *Target) dropCopy(ctx context.Context, dataset string, r targets.Remote) {
-	if err := t.deleteOne(ctx, dataset, r.ID); err != nil && !isGone(err) {
-		t.log.Warn("second copy of a document stays", "id", string(r.ID), "err", err)
-	}
-}
-
-// look adopts what is in the store already under an item's exact name and size.
-func (t *Target) look(ctx context.Context, dataset string, items []*item) error {
-	items = pending(items)
-	if len(items) <= fewIDs && !t.noKeywords.Load() {
-		for _, it := range items {
-			var found []targets.Remote
-			if err := t.search(ctx, it.r.Name, func(r targets.Remote) { found = append(found, r) }); err != nil {
-				return err
-			}
-			t.choose(ctx, dataset, it, found)
-		}
-		if items = pending(items); len(items) == 0 {
-			return nil
-		}
-	}
-	byName := map[string][]targets.Remote{}
-	for _, it := range items {
-		byName[it.r.Name] = nil
-	}
-	err := t.List(ctx, func(r targets.Remote) error {
-		for _, name := range []string{r.Name, original(r.Name)} {
-			if found, wanted := byName[name]; wanted {
-				byName[name] = append(found, r)
-				break
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, it := range items {
-		t.choose(ctx, dataset, it, byName[it.r.Name])
-	}
-	return nil
-}
-
-// choose adopts the best of what was found and deletes the copies of ours beside it.
-func (t *Target) choose(ctx context.Context, dataset string, it *item, found []targets.Remote) {
-	var keep *targets.Remote
-	var copies []targets.Remote
-	for _, r := range found {
-		switch {
-		case !it.sizeFits(r):
-		case r.Name == it.r.Name && keep == nil:
-			keep = &r
-		case r.Name == it.r.Name || original(r.Name) == it.r.Name:
-			copies = append(copies, r)
-		}
-	}
-	if keep == nil && len(copies) > 0 {
-		keep, copies = &copies[0], copies[1:]
-	}
-	if keep == nil {
-		return
-	}
-	it.adopt(*keep)
-	for _, r := range copies {
-		if _, _, ours := kb.ParseName(r.Name); ours {
-			t.dropCopy(ctx, dataset, r)
-		}
-	}
-}
-
-// sizeFits tells whether what is stored may be the rendition. Broken PDF files are repaired behind the API, which
-// changes their size.
-func (it *item) sizeFits(r targets.Remote) bool {
-	return r.Size < 0 || r.Size == it.r.Size || strings.EqualFold(path.Ext(r.Name), ".pdf")
 }
