@@ -147,7 +147,8 @@ func containsAny(s string, words ...string) bool {
 const (
 	pageSize    = 50
 	maxPages    = 100_000
-	maxListings = 5 // of one store, while it changes under our eyes
+	maxItems    = 5_000_000 // of one list
+	maxListings = 5         // of one store, while it changes under our eyes
 )
 
 // listed is an item of a list.
@@ -157,7 +158,7 @@ type listed interface{ key() string }
 // shifts others to pages that were read before, so it is read again until the vendor's own count agrees
 // or two readings agree with each other.
 func listAll[T listed](ctx context.Context, t *Target, op, name string, v vars, fn func(T) error) error {
-	seen := tally{seed: maphash.MakeSeed(), last: map[uint64]uint8{}}
+	seen := tally{seed: maphash.MakeSeed(), last: map[uint64]uint8{}, most: t.mostItems}
 	last := reading{n: -1}
 	for range maxListings {
 		seen.reading++
@@ -183,6 +184,7 @@ type tally struct {
 	seed    maphash.Seed
 	last    map[uint64]uint8 // the reading that saw an item last
 	reading uint8            // the present one; the first is 1
+	most    int              // items that a list may have
 }
 
 // see notes an id and gives its hash. fresh: this reading sees it for the first time; first: so do all readings.
@@ -222,7 +224,9 @@ func readList[T listed](ctx context.Context, t *Target, op, name string, v vars,
 			if !fresh {
 				continue
 			}
-			out.n++
+			if out.n++; len(seen.last) > seen.most {
+				return out, fault.New(fault.ErrIncomplete, "starleads: %s: more than %d items", op, seen.most)
+			}
 			out.sum += sum
 			if unseen {
 				if err := fn(item); err != nil {
@@ -238,7 +242,7 @@ func readList[T listed](ctx context.Context, t *Target, op, name string, v vars,
 			least = min(least, total) // pages fetched at the same time are not answered in their order
 		}
 		repeated := number > 1 && out.n == before && len(p.items) > 0
-		if len(p.items) == 0 || repeated || p.last(number) {
+		if len(p.items) == 0 || repeated || p.last(number, out.n) {
 			out.whole = total < 0 || least >= first && out.n >= total
 			// The same full page again, and more is said to be there, or nothing says that this was all.
 			out.stuck = repeated && (total < 0 && len(p.items) == p.size || out.n < total)

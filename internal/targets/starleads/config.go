@@ -132,7 +132,7 @@ func (c *Config) open(o targets.Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{cfg: *c, http: client, log: o.Logger, routes: routes, dataset: c.DatasetID}
+	t := &Target{cfg: *c, http: client, log: o.Logger, routes: routes, mostItems: maxItems, dataset: c.DatasetID}
 	if t.log == nil {
 		t.log = discardLog
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -189,6 +190,68 @@ func TestListAndStatusesOfManyDocuments(t *testing.T) {
 			if took := time.Since(start); took != 11*time.Second { // the first page, and 39 others by four
 				t.Errorf("%s took %v", what, took)
 			}
+		}
+	})
+}
+
+// capped gives pages of 30 documents, whatever is asked for.
+func capped(n int, envelope string, asked *int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		*asked++
+		number, _ := strconv.Atoi(r.FormValue("PageNumber"))
+		items := []map[string]string{}
+		for i := (number - 1) * 30; i < min(number*30, n); i++ {
+			items = append(items, map[string]string{"id": strconv.Itoa(i)})
+		}
+		b, _ := json.Marshal(items)
+		_, _ = fmt.Fprintf(w, envelope, b)
+	}
+}
+
+func TestPagesThatAreShorterThanAskedFor(t *testing.T) {
+	for envelope, want := range map[string][2]int{ // items and requests
+		`{"totalCount":70,"items":%s}`:                {70, 3},
+		`{"totalCount":70,"totalPages":2,"items":%s}`: {70, 3},
+		`{"totalPages":3,"items":%s}`:                 {70, 3},
+		`{"total":70,"pageSize":50,"data":%s}`:        {70, 3},
+		`{"totalCount":1000000000,"data":%s}`:         {70, 8}, // never comes to be true: two equal readings
+		`{"totalCount":30,"items":%s}`:                {30, 1},
+		`%s`:                                          {30, 1},
+		`{"currentPage":1,"items":%s}`:                {30, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n, asked := 0, 0
+			target := fake(t, parallel(1), capped(70, envelope, &asked))
+			err := target.List(t.Context(), func(targets.Remote) error { n++; return nil })
+			if err != nil || n != want[0] || asked != want[1] {
+				t.Errorf("%s: %d items, %d requests, %v", envelope, n, asked, err)
+			}
+		})
+	}
+}
+
+func TestListsThatAreTooLong(t *testing.T) {
+	items := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `{"id":"%d"},`, i)
+		}
+		return "[" + strings.TrimSuffix(b.String(), ",") + "]"
+	}
+	for body, good := range map[string]bool{
+		items(200_000): true, items(200_001): false, `{"items":` + items(1000) + `}`: true, `{"items":` + items(1001) + `}`: false,
+		"[" + strings.Repeat("{},", 4<<20) + "{}]": false, "[" + strings.Repeat("1,", 4<<20) + "1]": false,
+	} {
+		if p, err := decodePage[document]([]byte(body)); (err == nil) != good || len(p.items) > 200_000 {
+			t.Errorf("%.20s… of %d bytes: %d items, %v", body, len(body), len(p.items), err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		target := fake(t, parallel(1), capped(1000, `{"totalCount":1000,"items":%s}`, &asked))
+		target.mostItems = 100
+		if err := target.List(t.Context(), func(targets.Remote) error { return nil }); !errors.Is(err, fault.ErrIncomplete) || asked != 4 {
+			t.Errorf("%d requests, %v", asked, err)
 		}
 	})
 }

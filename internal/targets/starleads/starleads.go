@@ -39,7 +39,8 @@ type Target struct {
 	http *httpapi.Client
 	log  *slog.Logger
 
-	routes map[string]targets.Route // all of them, by name
+	routes    map[string]targets.Route // all of them, by name
+	mostItems int                      // of one list
 
 	connecting sync.Mutex // one Connect at a time, so that two never create two datasets
 

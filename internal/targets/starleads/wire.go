@@ -167,11 +167,18 @@ func (p page[T]) count() int {
 	return 0
 }
 
-// last tells whether there is nothing after this page, the number-th. A full page is never the last one, whatever the counts
-// around it say, because they are known to be wrong at times.
-func (p page[T]) last(number int) bool {
-	return len(p.items) < p.size && number >= p.pages
+// last tells whether there is nothing after this page, the number-th, when the pages so far hold seen items. A full page is never
+// the last one, whatever the counts around it say, because they are known to be wrong at times; a short one is not when
+// they say that there is more, because a vendor may give less than it is asked for.
+func (p page[T]) last(number, seen int) bool {
+	return len(p.items) < p.size && number >= p.pages && seen >= p.total
 }
+
+// The most items of one page: a list with an envelope has pages, a bare array may be the whole list.
+const (
+	mostOnPage  = 1_000
+	mostInArray = 200_000
+)
 
 var errNoList = errors.New("the answer holds no list")
 
@@ -184,15 +191,36 @@ func decodePage[T listed](b []byte) (page[T], error) {
 	if err != nil {
 		return p, err
 	}
-	if err := json.Unmarshal(raw, &p.items); err != nil {
-		return p, fmt.Errorf("the list cannot be read: %w", err)
+	most := mostInArray
+	if b = bytes.TrimSpace(b); b[0] != '[' {
+		most = mostOnPage
 	}
-	for _, item := range p.items {
-		if item.key() == "" {
-			return p, errors.New("an item of the list has no id")
+	return p, p.decode(raw, most)
+}
+
+// decode reads the items one by one, so that a page of nonsense takes no memory.
+func (p *page[T]) decode(raw json.RawMessage, most int) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf("the list cannot be read: %w", err)
+	}
+	for dec.More() {
+		if len(p.items) == most {
+			return fmt.Errorf("a page of the list has more than %d items", most)
 		}
+		var item T
+		if err := dec.Decode(&item); err != nil {
+			return fmt.Errorf("the list cannot be read: %w", err)
+		}
+		if item.key() == "" {
+			return errors.New("an item of the list has no id")
+		}
+		p.items = append(p.items, item)
 	}
-	return p, nil
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf("the list cannot be read: %w", err)
+	}
+	return nil
 }
 
 // envelope finds the list and notes the counts around it.
