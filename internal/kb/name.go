@@ -104,16 +104,24 @@ func RemoteName(k Key, m Mark, ext string, max int) string {
 	if copied, ok := parseTail(strings.ToLower(ext)); copied || !ok {
 		ext = ""
 	}
-	base := k.Base()
-	stem := readable(strings.TrimSuffix(base, path.Ext(base)))
-	if stem == "" {
-		stem = readable(base)
-	}
 	tail := "." + m.String() + ext
-	if stem = clip(stem, max-len(tail)); stem == "" {
-		stem = clip("document", max-len(tail))
+	stem := clip(k.stem(), max-len(tail))
+	if stem == "" {
+		stem = clip(noStem, max-len(tail))
 	}
 	return stem + tail
+}
+
+// noStem is the stem of a document whose name has nothing readable.
+const noStem = "document"
+
+// stem is the readable part of a document's remote names at its full length; "" when there is none.
+func (k Key) stem() string {
+	base := k.Base()
+	if stem := readable(strings.TrimSuffix(base, path.Ext(base))); stem != "" {
+		return stem
+	}
+	return readable(base)
 }
 
 // readable keeps letters, digits and a few safe characters of a name; every run of
@@ -159,20 +167,40 @@ func clip(s string, max int) string {
 // ("name(1).md", "name (1).md"). Anything else behind the mark is somebody's own name for something.
 // Copied says that there was such a counter.
 func ParseName(name string) (m Mark, copied bool, ok bool) {
-	name = strings.ToLower(name)
-	for end := len(name); ; {
-		i := strings.LastIndex(name[:end], "."+markPrefix)
+	m, _, copied, ok = findMark(name)
+	return m, copied, ok
+}
+
+// findMark is ParseName that also gives the readable stem, which ends before the mark's dot.
+func findMark(name string) (m Mark, stem string, copied, ok bool) {
+	lower := lowerASCII(name)
+	for end := len(lower); ; {
+		i := strings.LastIndex(lower[:end], "."+markPrefix)
 		if i < 0 {
-			return Mark{}, false, false
+			return Mark{}, "", false, false
 		}
-		if m, rest, found := parseMark(name[i+1:]); found {
+		if m, rest, found := parseMark(lower[i+1:]); found {
 			if copied, ok = parseTail(rest); !ok {
-				return Mark{}, false, false
+				return Mark{}, "", false, false
 			}
-			return m, copied, true
+			return m, name[:i], copied, true
 		}
 		end = i
 	}
+}
+
+// lowerASCII leaves every byte where it is.
+func lowerASCII(s string) string {
+	if !strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		return s
+	}
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 const alphabet = "abcdefghijklmnopqrstuvwxyz234567"

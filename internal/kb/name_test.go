@@ -54,6 +54,18 @@ func checkName(t interface {
 	}
 	base := strings.TrimSuffix(name, ext)
 	for what, seen := range map[string]string{
+		"as sent": name, "upper case": strings.ToUpper(name), "decomposed": norm.NFD.String(name), "counter": base + " (2)" + ext, "ASCII": ascii(name),
+	} {
+		if !kb.NamedFor(k, seen) {
+			t.Fatalf("%s: %q is not named for %q", what, seen, k)
+		}
+	}
+	for _, seen := range []string{"Re: " + name, "☃" + name, "☃ " + name, ".." + name} {
+		if kb.NamedFor(k, seen) {
+			t.Fatalf("%q is named for %q", seen, k)
+		}
+	}
+	for what, seen := range map[string]string{
 		"as sent": name, "upper case": strings.ToUpper(name), "other extension": base + ".txt", "no extension": base, "one more": name + ".txt",
 	} {
 		if got, copied, ok := kb.ParseName(seen); !ok || copied || got != m {
@@ -72,6 +84,39 @@ func checkName(t interface {
 		if got, _, ok := kb.ParseName(base[:n]); ok {
 			t.Fatalf("ParseName(%q) = %+v, but the name was cut", base[:n], got)
 		}
+	}
+}
+
+// ascii is a name as some vendors keep it.
+func ascii(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= utf8.RuneSelf {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func TestNamedFor(t *testing.T) {
+	k := kb.NewKey("src", "setup/Guide d'été.md") // its stem is Guide-d-été
+	for stem, want := range map[string]bool{
+		"Guide-d-été": true, "guide-D-ÉTÉ": true, "Guide-d-t": true, "Guide-d-té": true, "Guide-d": true, "Guide": true, "Guide-d-e\u0301te\u0301": true,
+		"": false, "Guide-d-été-2": false, "Guide-d-étéé": false, "Comment on Guide-d-été": false, "Guide d été": false, "uide-d-été": false, "Guide-d-üté": false,
+		"été": false, "document": false, "Guide-d-été.": false,
+	} {
+		if got := kb.NamedFor(k, stem+"."+markOf(k, 0).String()+".md"); got != want {
+			t.Errorf("%q: %v", stem, got)
+		}
+	}
+	nameless := kb.NewKey("src", "日本語.md")
+	if !kb.NamedFor(nameless, "."+markOf(nameless, 2).String()) {
+		t.Error("a vendor that drops the whole stem")
+	}
+	if other := kb.NewKey("src", "other/Guide d'été.md"); kb.NamedFor(other, kb.RemoteName(k, markOf(k, 0), ".md", 255)) {
+		t.Error("named for another document with the same base name")
+	}
+	if kb.NamedFor(k, "Guide-d-été.md") || kb.NamedFor(k, "") {
+		t.Error("a name without a mark")
 	}
 }
 
