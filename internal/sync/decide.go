@@ -18,6 +18,7 @@ type remotePart struct {
 	ext    string
 	name   string // the remote name, where the listing kept it
 	copied bool
+	alien  bool // it carries our mark behind a name that we did not give: used when there is nothing else, never deleted
 }
 
 // part is one part that a document should have at the target.
@@ -72,7 +73,7 @@ func decide(want []part, have []remotePart) verdict {
 		}
 	}
 	for j, h := range have {
-		if !used[j] {
+		if !used[j] && !h.alien {
 			v.retire = append(v.retire, h.id)
 		}
 	}
@@ -81,6 +82,9 @@ func decide(want []part, have []remotePart) verdict {
 
 // better prefers the searchable one of two equal copies, then the one with an unspoilt name.
 func better(a, b remotePart) bool {
+	if a.alien != b.alien {
+		return b.alien
+	}
 	if (a.status == targets.StatusDone) != (b.status == targets.StatusDone) {
 		return a.status == targets.StatusDone
 	}

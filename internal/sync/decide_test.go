@@ -33,6 +33,8 @@ func want(contents ...string) []part {
 func TestDecide(t *testing.T) {
 	copied := have("2", "a", 0, targets.StatusDone)
 	copied.copied = true
+	alien := have("0", "a", 0, targets.StatusDone)
+	alien.alien = true
 	for name, c := range map[string]struct {
 		want             []part
 		have             []remotePart
@@ -49,6 +51,7 @@ func TestDecide(t *testing.T) {
 		"one part edited":   {want("a", "c"), []remotePart{have("1", "a", 1, targets.StatusDone), have("2", "b", 2, targets.StatusDone)}, 1, 0, "[2]"},
 		"whole becomes two": {want("a", "b"), []remotePart{have("1", "ab", 0, targets.StatusDone)}, 2, 0, "[1]"},
 		"unfinished upload": {want("a", "b"), []remotePart{have("1", "a", 1, targets.StatusWaiting)}, 1, 1, "[]"},
+		"another's copy":    {want("a"), []remotePart{alien, have("1", "a", 0, targets.StatusDone)}, 0, 0, "[]"},
 		"only an old id":    {want("a"), []remotePart{{id: "9", size: -1}}, 1, 0, "[9]"},
 	} {
 		v := decide(c.want, c.have)
@@ -160,37 +163,45 @@ func TestRecentDeletionsSurviveAClockThatWentBack(t *testing.T) {
 func TestIndexFindsWhatWasListed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := &index{}
-		byKey := map[kb.KeyHash]map[targets.RemoteID]bool{}
+		byKey := map[kb.Key]map[targets.RemoteID]bool{}
 		for i := range rapid.IntRange(0, 200).Draw(t, "n") {
-			h := kb.KeyHash(rapid.Uint64Range(0, 20).Draw(t, "key"))
+			k := kb.NewKey("a", fmt.Sprint(rapid.IntRange(0, 20).Draw(t, "key"), ".md"))
 			id := targets.RemoteID(fmt.Sprintf("id-%d", rapid.IntRange(0, i).Draw(t, "id")))
-			x.add(targets.Remote{ID: id, Name: "a.md"}, kb.Mark{Key: h}, false)
-			if byKey[h] == nil {
-				byKey[h] = map[targets.RemoteID]bool{}
+			m := kb.Mark{Scope: "abcde", Key: k.Hash()}
+			x.add(targets.Remote{ID: id, Name: kb.RemoteName(k, m, ".md", 255)}, m, false)
+			if byKey[k] == nil {
+				byKey[k] = map[targets.RemoteID]bool{}
 			}
-			byKey[h][id] = true
+			byKey[k][id] = true
 		}
 		x.seal()
 		if x.keys != len(byKey) {
 			t.Fatalf("%d keys, want %d", x.keys, len(byKey))
 		}
-		for h, ids := range byKey {
-			if h%2 == 0 {
-				if got := x.take(h); len(got) != len(ids) {
-					t.Fatalf("key %d: %v, want %v", h, got, ids)
+		left := map[kb.KeyHash]int{}
+		for k, ids := range byKey {
+			if k.Hash()%2 == 1 {
+				left[k.Hash()] = len(ids)
+				continue
+			}
+			got := x.take(k)
+			if len(got) != len(ids) {
+				t.Fatalf("%s: %v, want %v", k, got, ids)
+			}
+			for _, r := range got {
+				if r.alien {
+					t.Fatalf("%s is taken for somebody else's", r.name)
 				}
 			}
 		}
 		x.rest(func(h kb.KeyHash, parts []remotePart) {
-			if h%2 == 0 || len(parts) != len(byKey[h]) {
-				t.Fatalf("rest gave key %d with %v", h, parts)
+			if len(parts) != left[h] {
+				t.Fatalf("rest gave key %x with %v", h, parts)
 			}
-			delete(byKey, h)
+			delete(left, h)
 		})
-		for h := range byKey {
-			if h%2 == 1 {
-				t.Fatalf("rest forgot key %d", h)
-			}
+		if len(left) > 0 {
+			t.Fatalf("rest forgot %v", left)
 		}
 	})
 }

@@ -111,12 +111,21 @@ func (x *index) seal() {
 }
 
 // take claims the entries of a key.
-func (x *index) take(h kb.KeyHash) []remotePart {
-	lo, hi := x.find(h)
-	var out []remotePart
+func (x *index) take(k kb.Key) []remotePart {
+	lo, hi := x.find(k.Hash())
 	for i := lo; i < hi; i++ {
 		x.entries[i].flags |= entryTaken
-		out = append(out, x.remote(&x.entries[i]))
+	}
+	return x.of(k)
+}
+
+// of gives the entries of a key.
+func (x *index) of(k kb.Key) (out []remotePart) {
+	lo, hi := x.find(k.Hash())
+	for i := lo; i < hi; i++ {
+		r := x.remote(&x.entries[i])
+		r.alien = r.name != "" && !kb.NamedFor(k, r.name)
+		out = append(out, r)
 	}
 	return out
 }

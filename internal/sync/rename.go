@@ -78,8 +78,16 @@ func pick(candidates []int, lost []gone, j *job) int {
 	return -1
 }
 
+// ours leaves out what somebody else named.
+func ours(have []remotePart) []remotePart {
+	return slices.DeleteFunc(have, func(h remotePart) bool { return h.alien })
+}
+
 // holdings is what the target holds of a lost document.
 func (p *pass) holdings(g gone) ([]remotePart, error) {
+	if p.index != nil && g.key != "" {
+		return ours(p.index.of(g.key)), nil
+	}
 	if p.index != nil {
 		lo, hi := p.index.find(g.hash)
 		var out []remotePart

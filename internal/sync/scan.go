@@ -64,6 +64,7 @@ func (p *pass) scan(ctx context.Context, out chan<- found) error {
 			return err
 		}
 		err = s.Scan(ctx, known, m)
+		incomplete := errors.Is(err, fault.ErrIncomplete)
 		if m.err != nil {
 			return m.err
 		}
@@ -83,7 +84,7 @@ func (p *pass) scan(ctx context.Context, out chan<- found) error {
 		if err != nil {
 			return err
 		}
-		if !t.failed {
+		if !t.failed || incomplete {
 			p.noteIdentity(s)
 		}
 	}
@@ -132,7 +133,7 @@ func (m *merge) skipTo(k kb.Key) error {
 	for m.key != nil && string(m.key) < string(k) {
 		key := kb.Key(m.key)
 		if m.index != nil {
-			m.index.take(key.Hash())
+			m.index.take(key)
 		}
 		m.tally(key.Source()).known++
 		m.base++
@@ -174,7 +175,7 @@ func (m *merge) missing() error {
 	}
 	have := remembered(r)
 	if m.index != nil {
-		have = m.index.take(k.Hash())
+		have = ours(m.index.take(k))
 	}
 	t := m.tally(k.Source())
 	if r.Skipped == "" {
@@ -211,7 +212,7 @@ func (m *merge) Problem(pb kb.Problem) error {
 	if m.err = m.upTo(pb.Key); m.err != nil {
 		return m.err
 	}
-	if m.index != nil && len(m.index.take(pb.Key.Hash())) > 0 {
+	if m.index != nil && len(m.index.take(pb.Key)) > 0 {
 		m.aside = true
 	}
 	if m.key != nil && string(m.key) == string(pb.Key) {
@@ -265,7 +266,7 @@ func (m *merge) Document(d kb.Document) error {
 func (m *merge) give(d kb.Document, r *state.Record) error {
 	f := found{doc: d, rec: r}
 	if m.index != nil {
-		f.have = m.index.take(d.Key.Hash())
+		f.have = m.index.take(d.Key)
 	} else if r != nil {
 		f.have = remembered(*r)
 	}
@@ -327,7 +328,8 @@ func (p *pass) known(s Source) (sources.Known, error) {
 	return sources.Known{Identity: id, Documents: n, Sample: sample}, nil
 }
 
-// noteIdentity remembers, for the end of the pass, where a completely scanned source is.
+// noteIdentity remembers, for the end of the pass, where a source is. A scan that was not complete leaves Identity as it
+// was, unless all that it lacks is trust in the place: then the next pass begins with the new one.
 func (p *pass) noteIdentity(s Source) {
 	i, ok := s.Source.(sources.Identifier)
 	if !ok {
