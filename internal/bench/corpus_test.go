@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"kbsyncd/internal/secret"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/sources/folder"
 	"kbsyncd/internal/state"
@@ -142,11 +143,19 @@ func fill(b *testing.B, docs, statePath string) {
 	}
 }
 
+// elsewhere is a target in memory that says it is where the configuration points.
+type elsewhere struct {
+	*targettest.Memory
+	place string
+}
+
+func (e elsewhere) Place() string { return e.place }
+
 // fillState runs the engine against a target in memory that takes what Starleads takes.
 func fillState(docs, path string) error {
 	log := slog.New(slog.DiscardHandler)
 	sc := starleads.Kind.NewConfig().(*starleads.Config)
-	sc.BaseURL, sc.Dataset = "http://127.0.0.1:1", "D"
+	sc.BaseURL, sc.Dataset, sc.APIKey = "http://127.0.0.1:1", "D", secret.New("k")
 	t, err := sc.Open(targets.Options{Logger: log})
 	if err != nil {
 		return err
@@ -164,7 +173,7 @@ func fillState(docs, path string) error {
 	e := &kbsync.Engine{DB: db, Log: log}
 	entry := e.Run(context.Background(), kbsync.Flow{
 		Sync: "default", Target: "sim", Owner: "kbsyncd", Delete: true, MaxDelete: kbsync.DefaultLimit(), Reconcile: 24 * time.Hour,
-		Sources: []kbsync.Source{{Name: "docs", Source: src}}, To: targettest.NewMemory(targettest.MemoryOptions{Limits: t.Limits()}),
+		Sources: []kbsync.Source{{Name: "docs", Source: src}}, To: elsewhere{targettest.NewMemory(targettest.MemoryOptions{Limits: t.Limits()}), t.(targets.Placed).Place()},
 	}, kbsync.Options{}, nil)
 	if entry.Outcome != kbsync.OutcomeOK {
 		err = fmt.Errorf("the first sync ended %s: %s", entry.Outcome, entry.Error)
