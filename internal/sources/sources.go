@@ -45,8 +45,9 @@ type KnownDocument struct {
 
 // Identifier is a source that can tell whether it is still the same place.
 type Identifier interface {
-	// Identity names the place itself, for example the device that a folder is on. It is
-	// called after a complete scan and may be "".
+	// Identity names the place itself, for example the device that a folder is on. It is called after a scan that
+	// was complete, or that failed with fault.ErrIncomplete; what it gives is then remembered. A source that gives all
+	// documents of a new place, but does not yet trust what it lacks, fails so and gives the new identity. "" is unknown.
 	Identity() string
 }
 

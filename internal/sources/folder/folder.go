@@ -9,7 +9,7 @@
 //
 // A scan is complete or it fails, after it has given whatever it could: when a directory cannot be read, when something
 // vanishes or is replaced while it is scanned, when the marker is missing, and when the folder is not the place that it was (another
-// device without the known documents, an empty mount point).
+// device, an empty mount point). Another device with many of the known documents fails one scan only.
 //
 // Everything is reached through os.Root, or through openat2 with the same guarantee, so nothing outside of the folder
 // is ever read. Opening never waits for the other end of a pipe.
@@ -95,7 +95,7 @@ func (f *Folder) release(h *handle) {
 // Close implements sources.Source. Nothing is held between calls.
 func (f *Folder) Close() error { return nil }
 
-// Identity implements sources.Identifier: the device that the folder was on when it was last scanned completely.
+// Identity implements sources.Identifier: the device that the folder was on when all of it was last listed.
 func (f *Folder) Identity() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

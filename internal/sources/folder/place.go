@@ -20,40 +20,48 @@ const (
 )
 
 // checkPlace makes sure that the folder is the one that the known documents came from, before
-// anything is listed: a share that is not mounted must not look like a folder without documents.
-func (f *Folder) checkPlace(h *handle, known sources.Known) (identity string, err error) {
+// anything is listed: a share that is not mounted must not look like a folder without documents. moved says that it is
+// another place with many of the same documents: it is to be listed, but what is missing in it may be missing because of
+// the move.
+func (f *Folder) checkPlace(h *handle, known sources.Known) (identity string, moved bool, err error) {
 	marked := f.marker != ""
 	if marked {
 		if _, err := h.root.Stat(filepath.FromSlash(f.marker)); err != nil {
 			if !isGone(err) {
-				return "", fault.New(fault.ErrIncomplete, "%s: marker %s: %s", f.path, f.marker, plain(err))
+				return "", false, fault.New(fault.ErrIncomplete, "%s: marker %s: %s", f.path, f.marker, plain(err))
 			}
-			return "", fault.New(fault.ErrIncomplete, "%s lacks its marker %s", f.path, quote(f.marker)).
+			return "", false, fault.New(fault.ErrIncomplete, "%s lacks its marker %s", f.path, quote(f.marker)).
 				WithHint("mount what belongs there, or create the marker when this is the right folder")
 		}
 	}
 	identity, mount := h.place()
 	if marked {
-		return identity, nil
+		return identity, false, nil
 	}
-	moved := known.Identity != "" && identity != known.Identity
-	switch {
-	case moved && known.Documents > 0:
-		if h.holds(known) {
-			return identity, nil
-		}
-		what := "on another device"
+	moved = known.Identity != "" && known.Documents > 0 && identity != known.Identity
+	if moved && h.holds(known) {
+		return identity, true, nil
+	}
+	was := ""
+	if known.Documents > 0 {
+		was = fmt.Sprintf(" (was %s with %s)", known.Identity, documents(known.Documents))
+	}
+	if mount || moved {
 		if empty, err := h.empty(); err == nil && empty {
-			what = "an empty mount point"
-		}
-		return "", fault.New(fault.ErrIncomplete, "%s is %s (was %s with %s)", f.path, what, known.Identity, documents(known.Documents)).
-			WithHint(mountHint)
-	case mount && known.Documents == 0:
-		if empty, err := h.empty(); err == nil && empty {
-			return "", fault.New(fault.ErrIncomplete, "%s is an empty mount point", f.path).WithHint(mountHint)
+			return "", false, fault.New(fault.ErrIncomplete, "%s is an empty mount point%s", f.path, was).WithHint(mountHint)
 		}
 	}
-	return identity, nil
+	if moved {
+		return "", false, fault.New(fault.ErrIncomplete, "%s is on another device%s", f.path, was).WithHint(mountHint)
+	}
+	return identity, false, nil
+}
+
+// movedError ends a complete scan of another place than before.
+func (f *Folder) movedError(was string) error {
+	return fault.New(fault.ErrIncomplete,
+		"%s is another place than before (was %s), though many documents are the same; nothing is deleted in this pass", f.path, was).
+		WithHint("run again when this is the right place")
 }
 
 func documents(n int) string {

@@ -187,7 +187,7 @@ func (f *Folder) Scan(ctx context.Context, known sources.Known, sink sources.Sin
 		return f.rootError(err)
 	}
 	defer f.release(h)
-	identity, err := f.checkPlace(h, known)
+	identity, moved, err := f.checkPlace(h, known)
 	if err != nil {
 		return err
 	}
@@ -201,5 +201,8 @@ func (f *Folder) Scan(ctx context.Context, known sources.Known, sink sources.Sin
 	f.mu.Lock()
 	f.identity = identity
 	f.mu.Unlock()
+	if moved {
+		return f.movedError(known.Identity)
+	}
 	return nil
 }

@@ -221,8 +221,14 @@ func TestPlace(t *testing.T) {
 		t.Skip("no identity here")
 	}
 	scan := func(k sources.Known) error { return f.Scan(t.Context(), k, &sourcetest.Listing{}) }
-	if err := scan(l.Known("dev 0:45")); err != nil {
-		t.Errorf("moved with its documents: %v", err)
+	moved := tr.open()
+	all := &sourcetest.Listing{}
+	incomplete(t, moved.Scan(t.Context(), l.Known("dev 0:45"), all), tr.dir+" is another place than before (was dev 0:45), though many documents are the same", "run again")
+	if len(all.Documents) != 10 || moved.Identity() != f.Identity() {
+		t.Errorf("moved with its documents: %d of 10 are given, identity %q", len(all.Documents), moved.Identity())
+	}
+	if err := moved.Scan(t.Context(), l.Known(moved.Identity()), &sourcetest.Listing{}); err != nil {
+		t.Errorf("the scan after: %v", err)
 	}
 	for i := range 6 {
 		tr.put(fmt.Sprintf("%d.md", i), "other")
