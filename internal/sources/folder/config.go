@@ -15,7 +15,7 @@ import (
 // Kind is the entry of this source in sources/all.
 var Kind = sources.Kind{
 	Name:      "folder",
-	Summary:   "files in a folder, watched for changes",
+	Summary:   "files in a folder",
 	NewConfig: func() sources.Config { return NewConfig() },
 }
 
