@@ -34,6 +34,8 @@ var (
 	ErrIncomplete = errors.New("listing incomplete")
 	// ErrSetup: something named in the configuration is missing or ambiguous at the vendor; a human must act.
 	ErrSetup = errors.New("setup")
+	// ErrUnavailable: the vendor is out of reach; stops the target for this pass, and the next one goes on.
+	ErrUnavailable = errors.New("vendor out of reach")
 )
 
 // Error is a message of one class with, where there is one, the next step for the user.
@@ -94,7 +96,7 @@ func (e *RetryAfter) Unwrap() error { return e.Err }
 
 // StopsTarget tells whether nothing more should be sent to the target in this pass.
 func StopsTarget(err error) bool {
-	return errors.Is(err, ErrDenied) || errors.Is(err, ErrSetup)
+	return errors.Is(err, ErrDenied) || errors.Is(err, ErrSetup) || errors.Is(err, ErrUnavailable)
 }
 
 // Invalid is a wrong value in a configuration.

@@ -13,7 +13,7 @@ import (
 func TestErrorIsItsClassAndItsCause(t *testing.T) {
 	classes := []error{
 		fault.ErrNotFound, fault.ErrDenied, fault.ErrRejected, fault.ErrTooLarge, fault.ErrConflict, fault.ErrQuota,
-		fault.ErrUnknown, fault.ErrChanged, fault.ErrUnsupported, fault.ErrIncomplete, fault.ErrSetup,
+		fault.ErrUnknown, fault.ErrChanged, fault.ErrUnsupported, fault.ErrIncomplete, fault.ErrSetup, fault.ErrUnavailable,
 	}
 	for i, class := range classes {
 		err := fmt.Errorf("layer: %w", fault.New(class, "it is %d", 1).Because(io.ErrUnexpectedEOF).WithHint("do %s", "this"))
@@ -31,7 +31,8 @@ func TestErrorIsItsClassAndItsCause(t *testing.T) {
 		if want := "layer: it is 1: unexpected EOF; do this"; err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
 		}
-		if got, want := fault.StopsTarget(err), errors.Is(class, fault.ErrDenied) || errors.Is(class, fault.ErrSetup); got != want {
+		want := errors.Is(class, fault.ErrDenied) || errors.Is(class, fault.ErrSetup) || errors.Is(class, fault.ErrUnavailable)
+		if got := fault.StopsTarget(err); got != want {
 			t.Errorf("StopsTarget(%v) = %v", class, got)
 		}
 	}

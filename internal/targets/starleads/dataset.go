@@ -19,6 +19,7 @@ func (t *Target) Connect(ctx context.Context, create bool) (targets.Store, error
 	t.connecting.Lock()
 	defer t.connecting.Unlock()
 	t.http.Reset()
+	t.outage.reset()
 
 	d, created, err := t.find(ctx, create)
 	if err != nil {

@@ -21,6 +21,8 @@ type form struct {
 	boundary   string
 }
 
+const boundaryBytes = len("kbsyncd") + 26 // what rand.Text gives
+
 func newForm(renditions []targets.Rendition) *form {
 	return &form{renditions: renditions, boundary: "kbsyncd" + rand.Text()}
 }
@@ -57,6 +59,12 @@ func printable(r rune) rune {
 		return -1
 	}
 	return r
+}
+
+// weight is what a rendition adds to a request: its bytes, its head and room for the end of the form.
+func weight(r targets.Rendition) int64 {
+	f := &form{renditions: []targets.Rendition{r}, boundary: strings.Repeat("-", boundaryBytes)}
+	return r.Size + int64(len(f.head(0))+len(f.tail()))
 }
 
 func (f *form) tail() string { return "\r\n--" + f.boundary + "--\r\n" }

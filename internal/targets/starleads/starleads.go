@@ -47,6 +47,8 @@ type Target struct {
 	mu      sync.Mutex
 	dataset string // guarded by mu; the id, "" before Connect found it
 
+	outage outage
+
 	bodyLimit  atomic.Int64 // bytes of documents in one request that the vendor bears; 0: not known
 	noKeywords atomic.Bool  // the search by name did not find what the listing has
 	unknown    sync.Map     // words for a status that were logged

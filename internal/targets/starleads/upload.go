@@ -45,11 +45,13 @@ func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targe
 		items[i] = &item{r: r, res: &out[i]}
 		items[i].check(t.cfg.MaxFileSize)
 	}
-	err := t.uploadAll(ctx, items)
-	for _, it := range items {
-		if !it.done {
-			it.fail(err)
-		}
+	err := t.outage.err()
+	if err == nil {
+		err = t.uploadAll(ctx, items)
+	}
+	failRest(items, err)
+	if err == nil && ctx.Err() == nil {
+		t.outage.note(out)
 	}
 	return out, err
 }
@@ -78,11 +80,12 @@ func (t *Target) groups(items []*item) [][]*item {
 		if it.done {
 			continue
 		}
-		if n := len(out); n == 0 || len(out[n-1]) == batchFiles || bytes+it.r.Size > limit {
+		w := weight(it.r)
+		if n := len(out); n == 0 || len(out[n-1]) == batchFiles || bytes+w > limit {
 			out, bytes = append(out, nil), 0
 		}
 		n := len(out) - 1
-		out[n], bytes = append(out[n], it), bytes+it.r.Size
+		out[n], bytes = append(out[n], it), bytes+w
 	}
 	return out
 }

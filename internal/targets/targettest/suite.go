@@ -282,7 +282,7 @@ func (e *env) classed(err error) {
 	e.Helper()
 	for _, class := range []error{
 		fault.ErrNotFound, fault.ErrDenied, fault.ErrRejected, fault.ErrTooLarge, fault.ErrConflict, fault.ErrQuota, fault.ErrUnknown,
-		fault.ErrChanged, fault.ErrUnsupported, fault.ErrIncomplete, fault.ErrSetup, context.Canceled, context.DeadlineExceeded,
+		fault.ErrChanged, fault.ErrUnsupported, fault.ErrIncomplete, fault.ErrSetup, fault.ErrUnavailable, context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, class) {
 			return
