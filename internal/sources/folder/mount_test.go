@@ -81,7 +81,7 @@ func TestFolderMadeAgain(t *testing.T) {
 // A link that leads to another disk is another place, though the documents are the same.
 func TestLinkToAnotherDevice(t *testing.T) {
 	tr := newTree(t)
-	shm, err := os.MkdirTemp("/dev/shm", "kbsyncd-test-")
+	shm, err := os.MkdirTemp("/dev/shm", "kbsyncd-test-") //nolint:usetesting // it has to be on another device
 	if err != nil {
 		t.Skip("no second device here: ", err)
 	}
