@@ -21,7 +21,7 @@ import (
 type RemoteID string
 
 // Target is one knowledge store. Its methods may be called concurrently. They retry what may be retried
-// and translate every failure to the classes of package fault: ErrDenied and ErrSetup stop the target for this pass.
+// and translate every failure to the classes of package fault: ErrDenied, ErrSetup and ErrUnavailable stop the target for this pass.
 //
 // Every method but Close obeys the context between requests: once it is cancelled no new request starts, while a request
 // in flight is allowed to finish within a few seconds, so that its outcome is known.
