@@ -148,11 +148,13 @@ func TestSplitKeepsBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkParts(t, []byte(text), r, limit)
-		for i, p := range pieces([]byte(text), r) {
+		ps := pieces([]byte(text), r)
+		for i, p := range ps {
 			if !utf8.ValidString(p) {
 				t.Fatalf("part %d cuts a character", i+1)
 			}
-			if strings.HasSuffix(p, "\r") && i+1 < len(r.Parts) {
+			// A carriage return that belongs to no line end may stand anywhere.
+			if strings.HasSuffix(p, "\r") && i+1 < len(ps) && strings.HasPrefix(ps[i+1], "\n") {
 				t.Fatalf("part %d cuts a line end", i+1)
 			}
 		}
