@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	gosync "sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,9 +120,12 @@ func (w *world) trouble(cancel func()) {
 	if rng.IntN(4) == 0 {
 		stop = rng.IntN(30)
 	}
+	var mu gosync.Mutex // the hook runs in every worker
 	calls := 0
 	share := []float64{0, 0.05, 0.1, 0.3}[rng.IntN(4)]
 	w.vendor.SetHook(func(c targettest.Call) (v targettest.Verdict) {
+		mu.Lock()
+		defer mu.Unlock()
 		if calls++; calls == stop {
 			w.logf("  interrupted at %s", c.Op)
 			cancel()
