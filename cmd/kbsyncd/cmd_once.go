@@ -15,6 +15,7 @@ import (
 	"kbsyncd/internal/config"
 	"kbsyncd/internal/console"
 	"kbsyncd/internal/daemon"
+	"kbsyncd/internal/fault"
 	"kbsyncd/internal/suggest"
 	kbsync "kbsyncd/internal/sync"
 )
@@ -75,7 +76,7 @@ func (a *app) once(ctx context.Context, o onceFlags) error {
 		if werr := write(nil); werr != nil {
 			p.Log.Warn("the report could not be cleaned up", "err", werr)
 		}
-		if errors.Is(err, daemon.ErrConfig) {
+		if errors.Is(err, fault.ErrSetup) {
 			return usage{err}
 		}
 		return failed{err}

@@ -48,22 +48,14 @@ type set struct {
 	targets map[string]targets.Target
 }
 
-// ErrConfig is wrapped by errors of RunOnce that the configuration causes; nothing was touched then.
-var ErrConfig = errors.New("configuration")
-
-// configError adds the class ErrConfig to an error without a word.
-type configError struct{}
-
-func (configError) Error() string { return "" }
-func (configError) Unwrap() error { return ErrConfig }
-
 // RunOnce makes one pass over the syncs. Watch, when not nil, is called once before the first pass. The error is about what
-// kept the run from starting; everything else is in the report.
+// kept the run from starting, of class fault.ErrSetup when the configuration
+// causes it; everything else is in the report.
 func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbsync.Report, error) {
 	started := time.Now()
 	s, err := p.open(o.Only)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w%w", p.Config.File, err, configError{})
+		return nil, fault.New(fault.ErrSetup, "%s", p.Config.File).Because(err)
 	}
 	defer s.close()
 	db, err := p.openState(o.DryRun)

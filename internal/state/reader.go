@@ -32,7 +32,7 @@ func (db *DB) Records(f Flow, from kb.Key) *Reader {
 	return &Reader{db: db, flow: f, from: []byte(from)}
 }
 
-// Next gives the next record as stored; see Same, Settled and DecodeRecord. Key and value are valid until the
+// Next gives the next record as stored; see Same and DecodeRecord. Key and value are valid until the
 // next call. ok is false at the end. Keys that do not ascend are ErrDamaged: a merge with them would take documents
 // for gone.
 func (r *Reader) Next() (key, value []byte, ok bool, err error) {

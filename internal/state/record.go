@@ -61,9 +61,6 @@ func Same(value []byte, fp kb.Fingerprint, convert uint8) bool {
 		int(value[2]) == n && string(value[3:3+n]) == string(fp)
 }
 
-// Settled tells, without decoding, whether a stored value is of a document that is searchable, whatever its version.
-func Settled(value []byte) bool { return len(value) > 0 && value[0]&flagSettled != 0 }
-
 // AppendRecord encodes the record of a document. Its checksum covers the key, so that no other document can pass
 // the record for its own.
 func AppendRecord(b []byte, k kb.Key, r Record) []byte {

@@ -309,7 +309,6 @@ func (p *pass) known(s Source) (sources.Known, error) {
 		return sources.Known{}, err
 	}
 	prefix := kb.NewKey(s.Name, "")
-	n := 0
 	sample := func(most int) []sources.KnownDocument {
 		var out []sources.KnownDocument
 		for r := p.DB.Records(p.id, prefix); len(out) < most; {
@@ -324,8 +323,7 @@ func (p *pass) known(s Source) (sources.Known, error) {
 		return out
 	}
 	// The exact number is only for a message; a full count would read every record.
-	n = len(sample(1000))
-	return sources.Known{Identity: id, Documents: n, Sample: sample}, nil
+	return sources.Known{Identity: id, Documents: len(sample(1000)), Sample: sample}, nil
 }
 
 // noteIdentity remembers, for the end of the pass, where a source is. A scan that was not complete leaves Identity as it
