@@ -102,4 +102,6 @@ type Accepts struct {
 	Native map[string]bool
 	// Text is the extension that other text takes; Markdown the one for Markdown flavours. "" refuses.
 	Text, Markdown string
+	// TextBytes is the most bytes of a rendition with the extension Text or Markdown, where that is less than for others; 0: no less.
+	TextBytes int64
 }

@@ -93,6 +93,9 @@ type Remote struct {
 	Word     string // the vendor's own word for the status
 	Detail   string // the vendor's reason for a failure, one line
 	Progress string // anything that changes while work goes on; "" when there is nothing
+	// Retired: an older version that the vendor cannot delete, taken out of use by Delete. Its name is the one that it had
+	// when it was in use. It is only counted.
+	Retired bool
 }
 
 // Rendition is one part of a document in the form that the target takes.
@@ -113,6 +116,8 @@ type Result struct {
 	Name   string   // the name that the vendor gave, when it differs from the one sent
 	Status Status
 	Err    error
+	// Left, of a Delete: the document is out of use but stays at the vendor, who has no way to delete it.
+	Left bool
 }
 
 // Settler is a target whose documents are not searchable right after the upload.
@@ -131,6 +136,54 @@ type Renamer interface {
 	// Rename returns the state of the document afterwards; some vendors start parsing anew.
 	// The extension of the name must stay the same.
 	Rename(ctx context.Context, id RemoteID, name string) (Remote, error)
+}
+
+// Replacer is a target that gives a remote document new content in place, in one step: until the new content is searchable the
+// old one is, and a new version that the vendor fails to process leaves the old one where it is.
+type Replacer interface {
+	// Replace gives the document the name and the content of the rendition. It waits while the vendor is busy with an
+	// earlier version. A lost answer is looked into, so that the outcome is known; fault.ErrNotFound says that there is no such document
+	// (any more). The extension of the name stays the same.
+	Replace(ctx context.Context, id RemoteID, r Rendition) Result
+}
+
+// Assigner is a target whose agents are given documents one by one.
+type Assigner interface {
+	// Assigned gives the ids of everything that the agent holds, ours or not. fault.ErrNotFound: there is no such agent.
+	Assigned(ctx context.Context, agent string) (map[RemoteID]bool, error)
+	// Assign gives the agent the documents of add, and then, or in the same step, takes those of drop away; what it has or lacks
+	// already is no failure. Everything else that it holds stays. fault.ErrNotFound: there is no such agent. When an
+	// error is returned add may have been given, but nothing of drop was taken before all of add was there.
+	Assign(ctx context.Context, agent string, add, drop []RemoteID) error
+}
+
+// Searcher is a target that answers questions from the store.
+type Searcher interface {
+	// Search gives at most top passages, best first.
+	Search(ctx context.Context, question string, top int) ([]Hit, error)
+}
+
+// Hit is one passage found by a Searcher.
+type Hit struct {
+	ID    RemoteID // of the document; "" when the vendor does not tell
+	Name  string   // its remote name; "" when the vendor does not tell
+	Text  string
+	Score float64 // the vendor's own measure, more is better; 0 when it does not tell
+}
+
+// Reindexer is a target that can be asked to index anew what it holds. Documents settle again afterwards.
+type Reindexer interface {
+	// Reindex starts it; results are in the order of ids.
+	Reindex(ctx context.Context, ids []RemoteID) ([]Result, error)
+}
+
+// Bundler is a target that holds all documents of a sync as one text, which every change replaces as a whole. It says nothing
+// of what it holds, so List is empty and Upload and Delete fail with fault.ErrUnsupported.
+type Bundler interface {
+	// SendBundle replaces everything that the store holds.
+	SendBundle(ctx context.Context, r Rendition) Result
+	// BundleStatus is how far the vendor is with the last one.
+	BundleStatus(ctx context.Context) (Remote, error)
 }
 
 // Downloader is a target that gives back what it stores.
@@ -217,11 +270,28 @@ type Common struct {
 	Routes        map[string]string `yaml:"routes" doc:"Overrides of paths or verbs that the vendor does not document, as \"METHOD /path/{placeholder}\"."`
 }
 
+// Sided is a Config with modes whose records must not be mixed, such as a vendor's test mode.
+type Sided interface {
+	// Side names the mode; "" is the usual one.
+	Side() string
+}
+
 // Options is what every target is given.
 type Options struct {
 	Name      string // as in the configuration
 	UserAgent string
 	Logger    *slog.Logger
+	// Agent is whose copy this target is, at vendors with Kind.AgentCopies; "" elsewhere.
+	Agent string
+	// Memory outlives the process; nil when nothing can be remembered.
+	Memory Memory
+}
+
+// Memory is a small store for what a client must remember between two processes, such as when it last used up a
+// limit of the account. It may be empty at any time. It is safe for concurrent use.
+type Memory interface {
+	Recall(key string) ([]byte, error) // nil when there is nothing
+	Remember(key string, value []byte) error
 }
 
 // Kind is one vendor, as listed in targets/all.
@@ -231,6 +301,9 @@ type Kind struct {
 	NewConfig func() Config // a pointer to a config with its defaults
 	// AgentMatch: documents can be handed to agents one by one, so `match` on an agent makes sense.
 	AgentMatch bool
+	// AgentCopies: the store is the agent's own, so each agent gets a target of its own (Options.Agent) and needs a copy of
+	// every document; without agents there is nowhere to send anything.
+	AgentCopies bool
 	// Facts are lines for `kbsyncd providers`: what the vendor can do and how.
 	Facts []Fact
 }
