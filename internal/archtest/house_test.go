@@ -42,7 +42,7 @@ var house = map[string]string{
 	"internal/convert/plain":  "convert/htmlmd convert/markup fault",
 	"internal/convert/sheet":  "convert/markup fault",
 
-	"internal/state":   "fault kb",
+	"internal/state": "fault kb",
 
 	"internal/sources":            "fault kb",
 	"internal/sources/folder":     "fault kb secret sources",
