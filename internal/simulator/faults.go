@@ -24,6 +24,8 @@ type Faults struct {
 
 	ParseFail  func(name string) bool // asked when parsing is triggered: it will fail
 	ParseStall func(name string) bool // asked when parsing is triggered: it will not progress until it is stopped
+	TrainFail  func(name string) bool // asked when training starts: it will fail
+	TrainStall func(name string) bool // asked when training starts: it will not end until the source changes
 	Reject     func(name string) bool // asked on upload: the file is refused with 400
 }
 
@@ -53,7 +55,9 @@ func (f *front) SetFaults(faults Faults) {
 func (f *front) hooks() Faults {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return Faults{ParseFail: f.faults.ParseFail, ParseStall: f.faults.ParseStall, Reject: f.faults.Reject}
+	hooks := f.faults
+	hooks.Next = nil // changes with every request
+	return hooks
 }
 
 // faultPlan is what goes wrong with one request.
@@ -107,8 +111,8 @@ func (f *front) pick(statuses ...int) *Fault {
 // replaces tells whether the fault takes the place of the real answer.
 func (f *Fault) replaces() bool { return f.Drop || f.Status != 0 || f.Body != "" }
 
-// answer is what the fault answers with.
-func (f *Fault) answer() answer {
+// answer is what the fault answers with; refuse makes an ordinary error.
+func (f *Fault) answer(refuse func(status int, text string) answer) answer {
 	if f.Drop {
 		return answer{drop: true}
 	}
@@ -124,7 +128,7 @@ func (f *Fault) answer() answer {
 	}
 	switch {
 	case f.Body == "" && status >= 400:
-		a = problem(status, "The simulator was told to fail.")
+		a = refuse(status, "The simulator was told to fail.")
 	case strings.HasPrefix(f.Body, "{"), strings.HasPrefix(f.Body, "["):
 		a.header.Set("Content-Type", "application/json")
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,10 +23,15 @@ const (
 )
 
 // front is the part of a simulator that knows no vendor: latency, rate limit, faults, and the record of what happened.
+// Its functions are set by a vendor before the first request and never change.
 type front struct {
 	latency time.Duration
 	closed  chan struct{}
 	close   sync.Once
+
+	refuse func(status int, text string) answer    // an error in the vendor's form
+	limit  func(c *call) (refusal answer, ok bool) // the rate limit, asked before faults and effects
+	finish func(c *call, a *answer)                // the last touch on every answer that is written; may be nil
 
 	mu         sync.Mutex // guards everything below
 	rng        *rand.Rand
@@ -36,12 +42,15 @@ type front struct {
 }
 
 func newFront(latency time.Duration, rate float64, seed uint64) *front {
-	return &front{
+	f := &front{
 		latency: latency,
 		closed:  make(chan struct{}),
+		refuse:  func(status int, text string) answer { return problem(status, "%s", text) },
 		rng:     rand.New(rand.NewPCG(seed, 2)),
 		bucket:  bucket{rate: rate},
 	}
+	f.limit = f.admit
+	return f
 }
 
 // Close ends the waiting of requests that are delayed; they are dropped without an answer. It may be called twice.
@@ -103,6 +112,14 @@ func (c *call) violate(format string, args ...any) {
 	}
 }
 
+// checkAgent records a client that does not say who it is.
+func (c *call) checkAgent() {
+	agent := c.r.UserAgent()
+	if agent == "" || strings.HasPrefix(agent, "Go-http-client/") {
+		c.violate("no User-Agent of its own")
+	}
+}
+
 // serve answers one request: it waits, limits, applies faults around next, and records the outcome before the answer
 // is written, so that a client which has its answer finds it in Requests.
 func (f *front) serve(w http.ResponseWriter, r *http.Request, route string, next func(*call) answer) {
@@ -111,6 +128,9 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, route string, next
 	r.Body = body
 	c := &call{r: r, route: route, front: f}
 	a := f.run(c, next)
+	if f.finish != nil && !a.drop {
+		f.finish(c, &a)
+	}
 	if !a.drop {
 		body.drain()
 	}
@@ -136,10 +156,8 @@ func (f *front) run(c *call, next func(*call) answer) answer {
 	if !f.wait(ctx, f.latency) {
 		return answer{drop: true}
 	}
-	if after, ok := f.admit(); !ok {
-		a := problem(http.StatusTooManyRequests, "Too many requests.")
-		a.header.Set("Retry-After", strconv.Itoa(after))
-		return a
+	if refusal, ok := f.limit(c); !ok {
+		return refusal
 	}
 	p := f.planFor(c.route)
 	if p.fault != nil && !p.fault.AfterEffect {
@@ -147,7 +165,7 @@ func (f *front) run(c *call, next func(*call) answer) answer {
 			return answer{drop: true}
 		}
 		if p.fault.replaces() {
-			return p.fault.answer()
+			return p.fault.answer(f.refuse)
 		}
 	}
 	a := next(c)
@@ -156,7 +174,7 @@ func (f *front) run(c *call, next func(*call) answer) answer {
 			return answer{drop: true}
 		}
 		if p.fault.replaces() {
-			return p.fault.answer()
+			return p.fault.answer(f.refuse)
 		}
 		maps.Copy(a.header, canonical(p.fault.Header))
 	}
@@ -184,10 +202,15 @@ func (f *front) wait(ctx context.Context, d time.Duration) bool {
 }
 
 // admit takes a token of the rate limit, or says after how many seconds there is one.
-func (f *front) admit() (after int, ok bool) {
+func (f *front) admit(*call) (refusal answer, ok bool) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.bucket.take(time.Now())
+	after, ok := f.bucket.take(time.Now())
+	f.mu.Unlock()
+	if !ok {
+		refusal = f.refuse(http.StatusTooManyRequests, "Too many requests.")
+		refusal.header.Set("Retry-After", strconv.Itoa(after))
+	}
+	return refusal, ok
 }
 
 // bucket is a token bucket that holds the requests of one second.

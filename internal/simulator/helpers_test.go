@@ -15,37 +15,78 @@ import (
 
 const testKey = "key-for-tests"
 
-// rig is a simulator with a plain HTTP client before it.
+// client is a plain HTTP client before one simulator.
+type client struct {
+	t       *testing.T
+	front   *front
+	base    string
+	auth    [2]string // name and value of the header with the key
+	do      func(*http.Request) (*http.Response, error)
+	problem func(t *testing.T, got reply) // checks the body of an error that a vendor answers
+}
+
+// served serves a simulator over real HTTP.
+func (c *client) served(h http.Handler) {
+	c.t.Helper()
+	server := httptest.NewServer(h)
+	c.t.Cleanup(server.Close)
+	c.t.Cleanup(c.front.Close)
+	hc := server.Client()
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.base, c.do = server.URL, hc.Do
+}
+
+// called calls a simulator directly, for tests in a synctest bubble, where no network is allowed.
+func (c *client) called(h http.Handler) {
+	c.base = "http://sim"
+	c.do = func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Result(), nil
+	}
+}
+
+// rig is a Starleads simulator with a client before it.
 type rig struct {
-	t    *testing.T
-	s    *Starleads
-	base string
-	do   func(*http.Request) (*http.Response, error)
+	*client
+
+	s *Starleads
+}
+
+func makeRig(t *testing.T, o StarleadsOptions) *rig {
+	t.Helper()
+	o.Key = testKey
+	s := NewStarleads(o)
+	return &rig{s: s, client: &client{
+		t: t, front: s.front, auth: [2]string{"X-Api-Key", testKey}, problem: wantProblemDetails,
+	}}
 }
 
 // newRig serves a simulator over real HTTP.
 func newRig(t *testing.T, o StarleadsOptions) *rig {
 	t.Helper()
-	o.Key = testKey
-	s := NewStarleads(o)
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	t.Cleanup(s.Close)
-	client := server.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &rig{t: t, s: s, base: server.URL, do: client.Do}
+	r := makeRig(t, o)
+	r.served(r.s)
+	return r
 }
 
-// newBubbleRig calls the simulator directly, for tests in a synctest bubble, where no network is allowed.
+// newBubbleRig calls the simulator directly.
 func newBubbleRig(t *testing.T, o StarleadsOptions) *rig {
 	t.Helper()
-	o.Key = testKey
-	s := NewStarleads(o)
-	return &rig{t: t, s: s, base: "http://sim", do: func(r *http.Request) (*http.Response, error) {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		return w.Result(), nil
-	}}
+	r := makeRig(t, o)
+	r.called(r.s)
+	return r
+}
+
+func wantProblemDetails(t *testing.T, got reply) {
+	t.Helper()
+	var p problemDetails
+	if err := json.Unmarshal([]byte(got.body), &p); err != nil || p.Status != got.status || p.Type == "" || p.Title == "" || p.Detail == "" {
+		t.Fatalf("not a problem body: %s", got.body)
+	}
+	if !strings.HasPrefix(got.header.Get("Content-Type"), "application/problem+json") {
+		t.Fatalf("content type %q", got.header.Get("Content-Type"))
+	}
 }
 
 // reply is an answer that was read to its end.
@@ -56,23 +97,23 @@ type reply struct {
 	err    error // of the request, or of reading the answer
 }
 
-func (r *rig) send(method, path, contentType, body string) reply {
-	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), method, r.base+path, strings.NewReader(body))
+func (c *client) send(method, path, contentType, body string) reply {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
 	if err != nil {
-		r.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	req.Header.Set("X-Api-Key", testKey)
+	req.Header.Set(c.auth[0], c.auth[1])
 	req.Header.Set("User-Agent", "test/1")
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	return r.finish(req)
+	return c.finish(req)
 }
 
-func (r *rig) finish(req *http.Request) reply {
-	r.t.Helper()
-	resp, err := r.do(req)
+func (c *client) finish(req *http.Request) reply {
+	c.t.Helper()
+	resp, err := c.do(req)
 	if err != nil {
 		return reply{err: err}
 	}
@@ -82,30 +123,24 @@ func (r *rig) finish(req *http.Request) reply {
 }
 
 // call sends a JSON request, or one without a body, and wants a status.
-func (r *rig) call(want int, method, path, body string) reply {
-	r.t.Helper()
+func (c *client) call(want int, method, path, body string) reply {
+	c.t.Helper()
 	contentType := ""
 	if body != "" {
 		contentType = "application/json"
 	}
-	got := r.send(method, path, contentType, body)
-	r.want(want, got)
+	got := c.send(method, path, contentType, body)
+	c.want(want, got)
 	return got
 }
 
-func (r *rig) want(want int, got reply) {
-	r.t.Helper()
+func (c *client) want(want int, got reply) {
+	c.t.Helper()
 	if got.err != nil || got.status != want {
-		r.t.Fatalf("status %d, error %v, want %d: %s", got.status, got.err, want, got.body)
+		c.t.Fatalf("status %d, error %v, want %d: %s", got.status, got.err, want, got.body)
 	}
-	if want >= 400 {
-		var p problemDetails
-		if err := json.Unmarshal([]byte(got.body), &p); err != nil || p.Status != want || p.Type == "" || p.Title == "" || p.Detail == "" {
-			r.t.Fatalf("not a problem body: %s", got.body)
-		}
-		if !strings.HasPrefix(got.header.Get("Content-Type"), "application/problem+json") {
-			r.t.Fatalf("content type %q", got.header.Get("Content-Type"))
-		}
+	if want >= 400 && c.problem != nil {
+		c.problem(c.t, got)
 	}
 }
 
@@ -187,19 +222,19 @@ func (r *rig) wantNames(want ...string) {
 }
 
 // wantViolation wants that one was recorded with this text.
-func (r *rig) wantViolation(text string) {
-	r.t.Helper()
-	for _, v := range r.s.Violations() {
+func (c *client) wantViolation(text string) {
+	c.t.Helper()
+	for _, v := range c.front.Violations() {
 		if strings.Contains(v, text) {
 			return
 		}
 	}
-	r.t.Fatalf("no violation %q in %q", text, r.s.Violations())
+	c.t.Fatalf("no violation %q in %q", text, c.front.Violations())
 }
 
-func (r *rig) wantNoViolations() {
-	r.t.Helper()
-	if got := r.s.Violations(); len(got) > 0 {
-		r.t.Fatalf("violations: %q", got)
+func (c *client) wantNoViolations() {
+	c.t.Helper()
+	if got := c.front.Violations(); len(got) > 0 {
+		c.t.Fatalf("violations: %q", got)
 	}
 }

@@ -69,7 +69,9 @@ func TestListenAndServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- ListenAndServe(ctx, "127.0.0.1:0", s, func(addr string) { ready <- addr }) }()
-	r := &rig{t: t, s: s, base: "http://" + <-ready, do: http.DefaultClient.Do}
+	r := &rig{s: s, client: &client{
+		t: t, base: "http://" + <-ready, auth: [2]string{"X-Api-Key", testKey}, do: http.DefaultClient.Do,
+	}}
 	r.dataset("kb")
 	cancel()
 	if err := <-done; err != nil {

@@ -73,7 +73,7 @@ type Starleads struct {
 	*front
 
 	opts    StarleadsOptions
-	routes  []route
+	routes  routes
 	inspect http.Handler
 
 	mu       sync.Mutex // guards everything below; taken through lock, so that parsing is up to date

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -14,118 +13,48 @@ import (
 	"strings"
 )
 
-const (
-	inspectPrefix = "/_sim/"
-	maxJSONBody   = 1 << 20
-)
+const maxJSONBody = 1 << 20
 
-// route is one operation of the API.
-type route struct {
-	name     string
-	method   string
-	segments []string // "{…}" stands for any value that is not empty
-	handle   func(*call) answer
-	query    []string // parameters it knows, in lower case
-}
-
-func (s *Starleads) starleadsRoutes() []route {
+func (s *Starleads) starleadsRoutes() routes {
 	pages := []string{"pagenumber", "pagesize"}
-	add := func(name, pattern string, handle func(*call) answer, query ...string) route {
-		method, path, _ := strings.Cut(pattern, " ")
-		return route{
-			name: name, method: method, segments: strings.Split(path[1:], "/"), handle: handle, query: query,
-		}
-	}
 	return []route{
-		add("dataset_list", "GET /Dataset", s.listDatasets, pages...),
-		add("dataset_create", "POST /Dataset", s.createDataset),
-		add("dataset_get", "GET /Dataset/{}", s.getDataset),
-		add("dataset_update", "PATCH /Dataset/{}", s.updateDataset),
-		add("dataset_delete", "DELETE /Dataset/{}", s.deleteDataset),
-		add("document_upload", "POST /Dataset/{}/document", s.upload),
-		add("document_list", "GET /Dataset/{}/document", s.listDocuments, append(pages, "keywords", "status")...),
-		add("document_update", "PATCH /Dataset/{}/document/{}", s.updateDocument),
-		add("document_delete", "DELETE /Dataset/{}/document/{}", s.deleteDocument),
-		add("document_download", "GET /Dataset/{}/document/{}/download", s.download),
-		add("document_parse", "POST /Dataset/{}/document/parse", s.parse),
-		add("document_stop", "POST /Dataset/{}/document/stop-parsing", s.stop),
-		add("graph_enable", "POST /Dataset/{}/knowledge-graph/enable", s.enableGraph),
-		add("graph_build", "POST /Dataset/{}/knowledge-graph/build", s.buildGraph),
-		add("graph_status", "GET /Dataset/{}/knowledge-graph/status", s.graphStatus),
-		add("graph_get", "GET /Dataset/{}/knowledge-graph", s.getGraph),
-		add("graph_delete", "DELETE /Dataset/{}/knowledge-graph", s.deleteGraph),
-		add("chat_list", "GET /KnowledgeBaseChat", s.listChats, pages...),
-		add("chat_create", "POST /KnowledgeBaseChat", s.createChat),
-		add("chat_get", "GET /KnowledgeBaseChat/{}", s.getChat),
-		add("chat_update", "PATCH /KnowledgeBaseChat/{}", s.updateChat),
-		add("chat_delete", "DELETE /KnowledgeBaseChat/{}", s.deleteChat),
-		add("agent_chat_put", "PUT /Agent/{}/chat", s.connectAgent),
-		add("agent_chat_get", "GET /Agent/{}/chat", s.agentChat),
-		add("agent_chat_delete", "DELETE /Agent/{}/chat", s.detachAgent),
-		add("agent_prompt_get", "GET /Agent/{}/prompt", s.getPrompt),
-		add("agent_prompt_put", "PUT /Agent/{}/prompt", s.putPrompt),
+		newRoute("dataset_list", "GET /Dataset", s.listDatasets, pages...),
+		newRoute("dataset_create", "POST /Dataset", s.createDataset),
+		newRoute("dataset_get", "GET /Dataset/{}", s.getDataset),
+		newRoute("dataset_update", "PATCH /Dataset/{}", s.updateDataset),
+		newRoute("dataset_delete", "DELETE /Dataset/{}", s.deleteDataset),
+		newRoute("document_upload", "POST /Dataset/{}/document", s.upload),
+		newRoute("document_list", "GET /Dataset/{}/document", s.listDocuments, append(pages, "keywords", "status")...),
+		newRoute("document_update", "PATCH /Dataset/{}/document/{}", s.updateDocument),
+		newRoute("document_delete", "DELETE /Dataset/{}/document/{}", s.deleteDocument),
+		newRoute("document_download", "GET /Dataset/{}/document/{}/download", s.download),
+		newRoute("document_parse", "POST /Dataset/{}/document/parse", s.parse),
+		newRoute("document_stop", "POST /Dataset/{}/document/stop-parsing", s.stop),
+		newRoute("graph_enable", "POST /Dataset/{}/knowledge-graph/enable", s.enableGraph),
+		newRoute("graph_build", "POST /Dataset/{}/knowledge-graph/build", s.buildGraph),
+		newRoute("graph_status", "GET /Dataset/{}/knowledge-graph/status", s.graphStatus),
+		newRoute("graph_get", "GET /Dataset/{}/knowledge-graph", s.getGraph),
+		newRoute("graph_delete", "DELETE /Dataset/{}/knowledge-graph", s.deleteGraph),
+		newRoute("chat_list", "GET /KnowledgeBaseChat", s.listChats, pages...),
+		newRoute("chat_create", "POST /KnowledgeBaseChat", s.createChat),
+		newRoute("chat_get", "GET /KnowledgeBaseChat/{}", s.getChat),
+		newRoute("chat_update", "PATCH /KnowledgeBaseChat/{}", s.updateChat),
+		newRoute("chat_delete", "DELETE /KnowledgeBaseChat/{}", s.deleteChat),
+		newRoute("agent_chat_put", "PUT /Agent/{}/chat", s.connectAgent),
+		newRoute("agent_chat_get", "GET /Agent/{}/chat", s.agentChat),
+		newRoute("agent_chat_delete", "DELETE /Agent/{}/chat", s.detachAgent),
+		newRoute("agent_prompt_get", "GET /Agent/{}/prompt", s.getPrompt),
+		newRoute("agent_prompt_put", "PUT /Agent/{}/prompt", s.putPrompt),
 	}
 }
 
 // ServeHTTP answers one request of the API, or of the inspection under /_sim/.
 func (s *Starleads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, inspectPrefix) {
-		s.inspect.ServeHTTP(w, r)
-		return
-	}
-	m := s.match(r)
-	s.serve(w, r, m.route.name, func(c *call) answer { //nolint:contextcheck // the request carries the context
-		c.args = m.args
-		return s.dispatch(c, m)
-	})
-}
-
-// match is the outcome of looking for a route.
-type match struct {
-	route route
-	args  []string
-	allow []string // methods of the path when the route was not found
-}
-
-func (s *Starleads) match(r *http.Request) match {
-	var m match
-	segments := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	for _, rt := range s.routes {
-		args, ok := rt.fits(segments)
-		if !ok {
-			continue
-		}
-		if rt.method == r.Method {
-			return match{route: rt, args: args}
-		}
-		m.allow = append(m.allow, rt.method)
-	}
-	return m
-}
-
-func (rt route) fits(segments []string) (args []string, ok bool) {
-	if len(segments) != len(rt.segments) {
-		return nil, false
-	}
-	for i, want := range rt.segments {
-		got, err := url.PathUnescape(segments[i])
-		switch {
-		case err != nil, got == "":
-			return nil, false
-		case want == "{}":
-			args = append(args, got)
-		case want != got:
-			return nil, false
-		}
-	}
-	return args, true
+	s.route(w, r, s.inspect, s.routes, s.dispatch) //nolint:contextcheck // the request carries the context
 }
 
 func (s *Starleads) dispatch(c *call, m match) answer {
-	agent := c.r.UserAgent()
-	if agent == "" || strings.HasPrefix(agent, "Go-http-client/") {
-		c.violate("no User-Agent of its own")
-	}
+	c.checkAgent()
 	key := c.r.Header.Get("X-Api-Key")
 	if s.opts.Key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(s.opts.Key)) != 1 {
 		return problem(http.StatusUnauthorized, "The API key is missing or not valid.")
@@ -246,24 +175,6 @@ func (s *Starleads) readJSON(c *call, dst any, optional bool) (bad answer, ok bo
 		return invalid("$", "The JSON value could not be read: %v", err), false
 	}
 	return answer{}, true
-}
-
-// decode reads JSON as the vendor does, which ignores unknown fields, but records them.
-func (c *call) decode(body []byte, dst any) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		return errors.New("an object is expected")
-	}
-	if !json.Valid(body) {
-		return errors.New("malformed JSON")
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(dst)
-	if err != nil && strings.HasPrefix(err.Error(), "json: unknown field") {
-		c.violate("%s", strings.TrimPrefix(err.Error(), "json: "))
-		err = json.Unmarshal(body, dst)
-	}
-	return err
 }
 
 // success is the body of operations that have nothing else to say.
