@@ -32,6 +32,13 @@ const (
 	OpLink     = "link"   // once for each agent to connect
 	OpUnlink   = "unlink" // once for each agent to disconnect
 	OpFinish   = "finish"
+	OpReplace  = "replace"
+	OpReindex  = "reindex" // once for each id
+	OpSearch   = "search"
+	OpAssigned = "assigned" // what an agent holds
+	OpAssign   = "assign"   // once for each document to give; ID is the document, Name the agent
+	OpUnassign = "unassign" // once for each document to take away
+	OpAgent    = "agent"    // a look at an agent itself; for vendors only
 )
 
 // Call is one thing that Memory is about to do.
@@ -61,6 +68,15 @@ type Stored struct {
 	Content []byte
 	Status  targets.Status
 	Foreign bool // put there by somebody else
+	Retired bool // out of use, and not counted as a copy: the vendor cannot delete it
+	// Live is the version that agents find, which is an older one while a replacement settles; nil when there is none. Only Memory tells.
+	Live *Version
+}
+
+// Version is what agents find of a document.
+type Version struct {
+	Name    string
+	Content string
 }
 
 // MemoryOptions shape a Memory. The zero value is a store that behaves well.
@@ -74,6 +90,8 @@ type MemoryOptions struct {
 	Missing bool
 	// Fresh makes Rename start parsing anew.
 	Fresh bool
+	// Leaves makes Delete take documents out of use without removing them, as AsLeaving does.
+	Leaves bool
 }
 
 // Memory is the reference target: a store in memory that keeps every promise of the interfaces, with a hook
@@ -88,6 +106,7 @@ type Memory struct {
 	docs       map[targets.RemoteID]*memoryDoc
 	names      map[string]*memoryDoc // the first document with a name
 	agents     map[string]string     // agent → "" (free), "ours" or the name of something else
+	held       map[string]*holding   // what each agent was given one by one
 	counts     map[string]int
 	calls      []Call
 	sent       int64
@@ -102,6 +121,7 @@ type memoryDoc struct {
 	looks       int
 	since       time.Time
 	fail, stall bool
+	old         *Version // what is live while a replacement settles
 }
 
 var (
@@ -111,6 +131,8 @@ var (
 	_ targets.Downloader = (*Memory)(nil)
 	_ targets.Linker     = (*Memory)(nil)
 	_ targets.Finisher   = (*Memory)(nil)
+	_ targets.Reindexer  = (*Memory)(nil)
+	_ targets.Searcher   = (*Memory)(nil)
 	_ targets.Metered    = (*Memory)(nil)
 	_ targets.Placed     = (*Memory)(nil)
 )
@@ -128,7 +150,10 @@ func NewMemory(o MemoryOptions) *Memory {
 	if l.Accepts.Native == nil {
 		l.Accepts = kb.Accepts{Native: map[string]bool{".md": true, ".txt": true, ".pdf": true}, Text: ".txt", Markdown: ".md"}
 	}
-	return &Memory{opts: o, created: !o.Missing, docs: map[targets.RemoteID]*memoryDoc{}, names: map[string]*memoryDoc{}, agents: map[string]string{}, counts: map[string]int{}}
+	return &Memory{
+		opts: o, created: !o.Missing, docs: map[targets.RemoteID]*memoryDoc{}, names: map[string]*memoryDoc{},
+		agents: map[string]string{}, held: map[string]*holding{}, counts: map[string]int{},
+	}
 }
 
 // SetHook installs fn, which decides about every call before it is made; nil removes it. It
@@ -153,19 +178,31 @@ func (m *Memory) Documents() []Stored {
 	out := make([]Stored, 0, len(m.docs))
 	for _, d := range m.docs {
 		s := d.Stored
-		s.Content = bytes.Clone(s.Content)
+		s.Content, s.Live = bytes.Clone(s.Content), d.live()
 		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b Stored) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return out
 }
 
-// Searchable is what an agent finds: the contents of the documents that are done, by name.
+// live is the version that agents find.
+func (d *memoryDoc) live() *Version {
+	switch {
+	case d.Retired:
+		return nil
+	case d.Status == targets.StatusDone:
+		return &Version{Name: d.Name, Content: string(d.Content)}
+	default:
+		return d.old
+	}
+}
+
+// Searchable is what is found in the store: the live versions, contents by name.
 func (m *Memory) Searchable() map[string]string {
 	out := map[string]string{}
 	for _, d := range m.Documents() {
-		if d.Status == targets.StatusDone {
-			out[d.Name] = string(d.Content)
+		if d.Live != nil {
+			out[d.Live.Name] = d.Live.Content
 		}
 	}
 	return out
@@ -250,10 +287,37 @@ func (m *Memory) add(s Stored) *memoryDoc {
 
 // drop takes a document out of the store.
 func (m *Memory) drop(id targets.RemoteID) {
-	if d := m.docs[id]; d != nil && m.names[d.Name] == d {
+	m.unname(m.docs[id])
+	delete(m.docs, id)
+	for _, h := range m.held {
+		h.take(id)
+	}
+}
+
+// retire deletes a document as far as this store can; left says that it stays, out of use.
+func (m *Memory) retire(id targets.RemoteID) (left bool) {
+	d := m.docs[id]
+	if d == nil || !m.opts.Leaves {
+		m.drop(id)
+		return false
+	}
+	m.unname(d)
+	d.Retired = true
+	return true
+}
+
+func (m *Memory) unname(d *memoryDoc) {
+	if d != nil && m.names[d.Name] == d {
 		delete(m.names, d.Name)
 	}
-	delete(m.docs, id)
+}
+
+// find is a document that is in use.
+func (m *Memory) find(id targets.RemoteID) (*memoryDoc, error) {
+	if d := m.docs[id]; d != nil && !d.Retired {
+		return d, nil
+	}
+	return nil, fault.New(fault.ErrNotFound, "memory: no document %s", id)
 }
 
 // call counts one call, asks the hook and, when it lets the call through, runs effect under the lock.
@@ -279,7 +343,7 @@ func (m *Memory) call(ctx context.Context, c Call, effect func(Verdict) error) e
 	err := effect(v)
 	watch := m.watch
 	m.mu.Unlock()
-	if watch != nil && err == nil && c.Op != OpList && c.Op != OpConnect && c.Op != OpDownload {
+	if watch != nil && err == nil && c.Op != OpList && c.Op != OpConnect && c.Op != OpDownload && c.Op != OpAssigned && c.Op != OpSearch {
 		watch()
 	}
 	if err == nil && v.After != nil {
@@ -343,7 +407,7 @@ func (m *Memory) List(ctx context.Context, fn func(targets.Remote) error) error 
 }
 
 func (d *memoryDoc) remote() targets.Remote {
-	r := targets.Remote{ID: d.ID, Name: d.Name, Size: int64(len(d.Content)), Status: d.Status, Word: d.Status.String()}
+	r := targets.Remote{ID: d.ID, Name: d.Name, Size: int64(len(d.Content)), Status: d.Status, Word: d.Status.String(), Retired: d.Retired}
 	if d.Status == targets.StatusFailed {
 		r.Detail = "could not be parsed"
 	}
@@ -369,11 +433,8 @@ func (m *Memory) Upload(ctx context.Context, batch []targets.Rendition) ([]targe
 }
 
 func (m *Memory) upload(ctx context.Context, r targets.Rendition) (res targets.Result, stop error) {
-	switch l := m.opts.Limits; {
-	case r.Name == "" || len(r.Name) > l.NameBytes:
-		return targets.Result{Err: fault.New(fault.ErrRejected, "memory: the name %q has %d bytes", r.Name, len(r.Name))}, nil
-	case r.Size > l.MaxBytes:
-		return targets.Result{Err: fault.New(fault.ErrTooLarge, "memory: %s has %d bytes, more than %d", r.Name, r.Size, l.MaxBytes)}, nil
+	if err := m.allowed(r); err != nil {
+		return targets.Result{Err: err}, nil
 	}
 	content, err := readAll(ctx, r)
 	if err != nil {
@@ -402,6 +463,17 @@ func (m *Memory) upload(ctx context.Context, r targets.Rendition) (res targets.R
 	return targets.Result{Err: err}, stop
 }
 
+// allowed holds a rendition against the limits.
+func (m *Memory) allowed(r targets.Rendition) error {
+	switch l := m.opts.Limits; {
+	case r.Name == "" || len(r.Name) > l.NameBytes:
+		return fault.New(fault.ErrRejected, "memory: the name %q has %d bytes", r.Name, len(r.Name))
+	case r.Size > l.MaxBytes:
+		return fault.New(fault.ErrTooLarge, "memory: %s has %d bytes, more than %d", r.Name, r.Size, l.MaxBytes)
+	}
+	return nil
+}
+
 func readAll(ctx context.Context, r targets.Rendition) ([]byte, error) {
 	rc, err := r.Open(ctx)
 	if err != nil {
@@ -424,8 +496,7 @@ func (m *Memory) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.
 		if d := m.docs[id]; d != nil && d.Foreign {
 			m.violate("deleted %s %q, which is somebody else's", id, d.Name)
 		}
-		m.drop(id)
-		return targets.Result{ID: id}, nil
+		return targets.Result{ID: id, Left: m.retire(id)}, nil
 	})
 }
 

@@ -16,9 +16,9 @@ import (
 // Start implements targets.Settler.
 func (m *Memory) Start(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
 	return m.each(ctx, OpStart, ids, func(id targets.RemoteID, v Verdict) (targets.Result, error) {
-		d := m.docs[id]
-		if d == nil {
-			return targets.Result{}, fault.New(fault.ErrNotFound, "memory: no document %s", id)
+		d, err := m.find(id)
+		if err != nil {
+			return targets.Result{}, err
 		}
 		if v.ParseFails || v.ParseStalls {
 			d.fail, d.stall = v.ParseFails, v.ParseStalls
@@ -43,16 +43,16 @@ func (d *memoryDoc) finish() {
 	case d.fail:
 		d.Status = targets.StatusFailed
 	default:
-		d.Status = targets.StatusDone
+		d.Status, d.old = targets.StatusDone, nil
 	}
 }
 
 // Restart implements targets.Settler. It cures a document that stalled, unless the hook stalls it again.
 func (m *Memory) Restart(ctx context.Context, id targets.RemoteID) error {
 	return m.call(ctx, Call{Op: OpRestart, ID: id, Name: m.nameOf(id)}, func(v Verdict) error {
-		d := m.docs[id]
-		if d == nil {
-			return fault.New(fault.ErrNotFound, "memory: no document %s", id)
+		d, err := m.find(id)
+		if err != nil {
+			return err
 		}
 		d.fail, d.stall = v.ParseFails, v.ParseStalls
 		m.begin(d)
@@ -91,9 +91,9 @@ func (m *Memory) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 // Rename implements targets.Renamer.
 func (m *Memory) Rename(ctx context.Context, id targets.RemoteID, name string) (r targets.Remote, err error) {
 	err = m.call(ctx, Call{Op: OpRename, ID: id, Name: name}, func(Verdict) error {
-		d := m.docs[id]
-		if d == nil {
-			return fault.New(fault.ErrNotFound, "memory: no document %s", id)
+		d, err := m.find(id)
+		if err != nil {
+			return err
 		}
 		if d.Foreign {
 			m.violate("renamed %s %q, which is somebody else's", id, d.Name)
@@ -101,9 +101,7 @@ func (m *Memory) Rename(ctx context.Context, id targets.RemoteID, name string) (
 		if other := m.names[name]; other != nil && other != d {
 			return fault.New(fault.ErrConflict, "memory: %s has the name %q already", other.ID, name)
 		}
-		if m.names[d.Name] == d {
-			delete(m.names, d.Name)
-		}
+		m.unname(d)
 		d.Name, m.names[name] = name, d
 		if m.opts.Fresh {
 			d.Status = targets.StatusWaiting
@@ -117,9 +115,9 @@ func (m *Memory) Rename(ctx context.Context, id targets.RemoteID, name string) (
 // Download implements targets.Downloader.
 func (m *Memory) Download(ctx context.Context, id targets.RemoteID) (rc io.ReadCloser, err error) {
 	err = m.call(ctx, Call{Op: OpDownload, ID: id, Name: m.nameOf(id)}, func(Verdict) error {
-		d := m.docs[id]
-		if d == nil {
-			return fault.New(fault.ErrNotFound, "memory: no document %s", id)
+		d, err := m.find(id)
+		if err != nil {
+			return err
 		}
 		rc = io.NopCloser(bytes.NewReader(bytes.Clone(d.Content)))
 		return nil

@@ -18,17 +18,28 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMemory(t *testing.T) {
-	for name, o := range map[string]targettest.MemoryOptions{
-		"plain":   {},
-		"missing": {Missing: true},
-		"slow":    {ParseLooks: 2, ParseTime: 7 * time.Second, Fresh: true},
+	slow := targettest.MemoryOptions{ParseLooks: 2, ParseTime: 7 * time.Second, Fresh: true}
+	whole := func(m *targettest.Memory) targets.Target { return m }
+	for name, v := range map[string]struct {
+		o  targettest.MemoryOptions
+		as func(*targettest.Memory) targets.Target
+	}{
+		"plain":            {targettest.MemoryOptions{}, whole},
+		"missing":          {targettest.MemoryOptions{Missing: true}, whole},
+		"slow":             {slow, whole},
+		"replacer":         {targettest.MemoryOptions{}, (*targettest.Memory).AsReplacer},
+		"slow replacer":    {slow, (*targettest.Memory).AsReplacer},
+		"assigner":         {slow, (*targettest.Memory).AsAssigner},
+		"leaving":          {slow, (*targettest.Memory).AsLeaving},
+		"leaving assigner": {targettest.MemoryOptions{Leaves: true}, (*targettest.Memory).AsAssigner},
+		"short names":      {targettest.MemoryOptions{Limits: targets.Limits{BatchFiles: 1, NameBytes: 100, MaxBytes: 2000}}, (*targettest.Memory).AsReplacer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			targettest.Run(t, func(*testing.T) targettest.Fixture {
-				m := targettest.NewMemory(o)
+				m := targettest.NewMemory(v.o)
 				b := &memoryBackend{Memory: m}
 				m.SetHook(b.judge)
-				return targettest.Fixture{Target: m, Backend: b, Secret: "not used by this target"}
+				return targettest.Fixture{Target: v.as(m), Backend: b, Secret: "not used by this target"}
 			})
 		})
 	}

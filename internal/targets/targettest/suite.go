@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,23 @@ type Agents interface {
 	Linked(id string) bool      // it uses the store of the fixture
 }
 
+// AgentDocuments is the backend of a target that is an Assigner.
+type AgentDocuments interface {
+	AddAgent(id string)                     // an agent that holds nothing
+	Held(agent string) []targets.RemoteID   // what it holds
+	Give(agent string, id targets.RemoteID) // as somebody else would
+}
+
+// AgentHistory is the backend of an Assigner that remembers what its agents have held.
+type AgentHistory interface {
+	HeldSoFar(agent string) []map[targets.RemoteID]bool // after every change, oldest first
+}
+
+// LiveVersions is the backend of a Replacer that knows which version agents find.
+type LiveVersions interface {
+	Live(name, content string) bool
+}
+
 // Fault is one way in which a vendor misbehaves.
 type Fault struct {
 	Op          string        // one of the Op constants; "" for every request
@@ -69,7 +87,7 @@ type Fault struct {
 // Run runs every case against a target.
 func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 	t.Helper()
-	all := slices.Concat(basics, failures, extras)
+	all := slices.Concat(basics, failures, extras, replacing, assigning, leaving)
 	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -143,12 +161,14 @@ func (e *env) connect() {
 }
 
 // doc makes a rendition whose name is built as the engine builds it.
-func doc(key, content string) targets.Rendition {
+func doc(key, content string) targets.Rendition { return docWithin(255, key, content) }
+
+func docWithin(nameBytes int, key, content string) targets.Rendition {
 	k := kb.Key("src/" + key)
 	sum := kb.Sum([]byte(content))
 	m := kb.Mark{Scope: kb.NewScope("test", "suite"), Key: k.Hash(), Hash: sum.Short()}
 	return targets.Rendition{
-		Document: k, Name: kb.RemoteName(k, m, ".md", 255), Size: int64(len(content)), Digest: sum, MediaType: "text/markdown",
+		Document: k, Name: kb.RemoteName(k, m, ".md", nameBytes), Size: int64(len(content)), Digest: sum, MediaType: "text/markdown",
 		Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil },
 	}
 }
@@ -204,7 +224,14 @@ func (e *env) mustUpload(all ...targets.Rendition) []targets.RemoteID {
 	return ids
 }
 
+// list is what is listed and in use.
 func (e *env) list() (map[targets.RemoteID]targets.Remote, error) {
+	out, err := e.listAll()
+	maps.DeleteFunc(out, func(_ targets.RemoteID, r targets.Remote) bool { return r.Retired })
+	return out, err
+}
+
+func (e *env) listAll() (map[targets.RemoteID]targets.Remote, error) {
 	out := map[targets.RemoteID]targets.Remote{}
 	err := e.Target.List(e.Context(), func(r targets.Remote) error {
 		if r.ID == "" {
@@ -225,7 +252,8 @@ func (e *env) mustList() map[targets.RemoteID]targets.Remote {
 	return m
 }
 
-func (e *env) mustDelete(ids ...targets.RemoteID) {
+// mustDelete tells whether the documents stay at the vendor, out of use.
+func (e *env) mustDelete(ids ...targets.RemoteID) (left bool) {
 	e.Helper()
 	res, err := e.Target.Delete(e.Context(), ids)
 	if e.note(err) != nil {
@@ -235,14 +263,21 @@ func (e *env) mustDelete(ids ...targets.RemoteID) {
 		if e.note(r.Err) != nil {
 			e.Fatalf("delete %s: %v", r.ID, r.Err)
 		}
+		left = left || r.Left
 	}
+	return left
+}
+
+// stored is what is in the store and in use.
+func (e *env) stored() []Stored {
+	return slices.DeleteFunc(e.Backend.Documents(), func(d Stored) bool { return d.Retired })
 }
 
 // copies counts the documents in the store that are this rendition.
 func (e *env) copies(r targets.Rendition) int {
 	want, _, _ := kb.ParseName(r.Name)
 	n := 0
-	for _, d := range e.Backend.Documents() {
+	for _, d := range e.stored() {
 		if m, _, ok := kb.ParseName(d.Name); ok && m == want {
 			n++
 		}
@@ -254,7 +289,7 @@ func (e *env) copies(r targets.Rendition) int {
 func (e *env) exactly(all ...targets.Rendition) {
 	e.Helper()
 	byName := map[string][]Stored{}
-	for _, d := range e.Backend.Documents() {
+	for _, d := range e.stored() {
 		byName[d.Name] = append(byName[d.Name], d)
 	}
 	for _, r := range all {

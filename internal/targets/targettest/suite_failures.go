@@ -175,7 +175,7 @@ var failures = []testCase{
 			e.upload(e.Context(), all)
 			e.atMostOnce(all...)
 			e.inject(Fault{Op: OpList, Times: 1, Status: http.StatusOK, Body: body})
-			if m, err := e.list(); body != "[]" && err == nil && len(m) != len(e.Backend.Documents()) {
+			if m, err := e.list(); body != "[]" && err == nil && len(m) != len(e.stored()) {
 				e.Errorf("the answer %s counts as a listing of %d", body, len(m))
 			}
 			e.Backend.Heal()
@@ -247,7 +247,7 @@ var failures = []testCase{
 		e.Backend.Heal()
 		e.mustDelete(ids[:20]...)
 		e.exactly(all[20:]...)
-		if n := len(e.Backend.Documents()); n != 26 {
+		if n := len(e.stored()); n != 26 {
 			e.Errorf("%d documents instead of 26", n)
 		}
 	}},
@@ -347,7 +347,7 @@ func (e *env) everyOp(f Fault) {
 	e.Backend.Heal()
 	e.mustDelete(ids[:2]...)
 	e.exactly(all[2:]...)
-	if n := len(e.Backend.Documents()); n != 2 {
+	if n := len(e.stored()); n != 2 {
 		e.Errorf("%d documents instead of 2", n)
 	}
 }
