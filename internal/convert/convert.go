@@ -16,6 +16,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/leak"
 )
 
 // Version is part of what records remember: it is raised when the same bytes give another rendition.
@@ -25,7 +26,14 @@ const Version = 1
 type Target struct {
 	Accepts  kb.Accepts
 	MaxBytes int64 // of one part; 0 means no limit
+	// KeepFrontMatter sends the front matter of Markdown with the rest.
+	KeepFrontMatter bool
+	// Secrets is what happens to a document that seems to hold one: "block", "warn" (also "") or "off".
+	Secrets string
 }
+
+// ErrSkip says that the document's own front matter keeps it from being sent.
+var ErrSkip = errors.New("its front matter says kbsync.skip")
 
 // Part is one piece of a rendition: a range of the source's bytes.
 type Part struct {
@@ -41,6 +49,10 @@ type Rendition struct {
 	Digest   kb.Digest // of the source's bytes
 	Parts    []Part    // in order; together they are the source
 	Doubtful bool      // see kb.Content
+	// Narrowed: the document's front matter names, in Agents, those that may have it; all others may not.
+	Narrowed bool
+	Agents   []string
+	Leaks    []leak.Finding // what looks like a secret, when that is only to be told
 }
 
 // Choose decides from the name and the size alone, without reading. The error is of class fault.ErrUnsupported when it is
