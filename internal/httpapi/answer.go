@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +57,9 @@ func (c *Client) consume(x *exchange, out any, ans *Answer) *failure {
 		}
 		if c.opts.CheckOK != nil {
 			if no := c.opts.CheckOK(trimmed); no != nil {
-				return c.refused(x, no)
+				f := c.refused(x, no)
+				f.err.Code = c.codeOf(trimmed)
+				return f
 			}
 		}
 		if out != nil {
@@ -86,8 +89,30 @@ func (c *Client) checkStatus(x *exchange) *failure {
 		return &failure{err: e, ambiguous: true}
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrors))
-	return c.statusFailure(x, resp.StatusCode, c.words(body))
+	f := c.statusFailure(x, resp.StatusCode, c.words(body))
+	f.err.Code = c.codeOf(body)
+	return f
 }
+
+// codeOf is the vendor's own word for an error, {"error":{"code":"A_WORD"}} or {"code":"A_WORD"}; "" when there is none or it is
+// no single word in capitals, or the key.
+func (c *Client) codeOf(body []byte) string {
+	var top struct{ Code, Error json.RawMessage }
+	if json.Unmarshal(body, &top) != nil {
+		return ""
+	}
+	var nested struct{ Code json.RawMessage }
+	_ = json.Unmarshal(top.Error, &nested) // an error that is no object has no code
+	for _, raw := range []json.RawMessage{nested.Code, top.Code} {
+		var code string
+		if json.Unmarshal(raw, &code) == nil && codePattern.MatchString(code) && c.redact(code) == code {
+			return code
+		}
+	}
+	return ""
+}
+
+var codePattern = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,62}$`)
 
 // refused makes a failure of a 2xx answer that says no.
 func (c *Client) refused(x *exchange, no *Refusal) *failure {
@@ -113,6 +138,9 @@ func (c *Client) statusFailure(x *exchange, status int, detail string) *failure 
 	passing := e.Class == nil
 	if passing {
 		e.Wait = retryAfter(x.resp.Header, time.Now())
+		if e.Wait == 0 && status == http.StatusTooManyRequests {
+			e.Wait = untilReset(x.resp.Header, time.Now())
+		}
 	}
 	return &failure{err: e, passing: passing}
 }
@@ -135,6 +163,23 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		now = date
 	}
 	return min(max(at.Sub(now), 0), most)
+}
+
+// untilReset reads the header that tells when a rate limit begins anew: a point of time in seconds or milliseconds, which only
+// its magnitude tells apart, because the documents of one vendor say both.
+func untilReset(h http.Header, now time.Time) time.Duration {
+	v, err := strconv.ParseFloat(strings.TrimSpace(h.Get("X-RateLimit-Reset")), 64)
+	if err != nil || math.IsNaN(v) {
+		return 0
+	}
+	if v > 1e11 {
+		v /= 1000
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	left := v - float64(now.UnixMilli())/1000
+	return time.Duration(min(max(left, 0), maxPause.Seconds()) * float64(time.Second))
 }
 
 // Refusal is the no inside a 2xx answer.
@@ -253,7 +298,11 @@ func explainObject(m map[string]any, depth int) string {
 		return ""
 	}
 	text := cmp.Or(get("detail"), get("message"), get("msg"), get("error_description"), get("error"), get("title"), get("reason"))
-	if fields, ok := m["errors"].(map[string]any); ok {
+	fields, ok := m["errors"].(map[string]any)
+	if !ok {
+		fields, ok = m["details"].(map[string]any)
+	}
+	if ok {
 		names := make([]string, 0, len(fields))
 		for name := range fields {
 			names = append(names, name)

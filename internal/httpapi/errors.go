@@ -21,6 +21,7 @@ type Error struct {
 	Vendor string
 	Op     string
 	Status int           // the HTTP status; 0 when there was no answer
+	Code   string        // the vendor's own word for it, such as "SOURCE_NOT_FOUND"; "" when it gives none
 	Detail string        // what the vendor says, or what went wrong, one line without secrets
 	Wait   time.Duration // what the vendor asks to wait; 0 when it does not
 	Class  error         // a class of package fault; nil for a failure that may pass

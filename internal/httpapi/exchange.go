@@ -213,6 +213,9 @@ func (c *Client) log(ctx context.Context, r *Request, x *exchange, n int, took t
 	attrs := []any{"op", r.Op, "method", r.Method, "path", r.Path, "dur", took, "attempt", n, "bytes", sent}
 	if x.resp != nil {
 		attrs = append(attrs, "status", x.resp.StatusCode)
+		if id := x.resp.Header.Get("X-Request-Id"); id != "" {
+			attrs = append(attrs, "request_id", c.clean(id)) // what the vendor's support asks for
+		}
 	}
 	if f != nil {
 		attrs = append(attrs, "err", f.err)

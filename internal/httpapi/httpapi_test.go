@@ -526,6 +526,7 @@ func TestWordsOfErrors(t *testing.T) {
 			`{"code":102,"message":"no such thing"}`:                                              "no such thing",
 			`{"error":{"message":"deep"}}`:                                                        "deep",
 			`{"error":"flat"}`:                                                                    "flat",
+			`{"error":{"code":"BAD","message":"Invalid.","details":{"name":"too long"}}}`:         "Invalid; name: too long",
 			`{"success":false,"errors":["a","b"]}`:                                                "a; b",
 			`<html><head><TITLE>502 Bad Gateway</TITLE></head><body>x</body></html>`:              "502 Bad Gateway",
 			`<p>plain <b>page</b></p>`:                                                            "plain page",
