@@ -30,15 +30,22 @@ func (a *app) approveCommand() *cobra.Command {
 			}
 			defer func() { _ = db.Close() }()
 			sy, _ := cfg.Sync(args[0])
+			p := a.program(cfg, a.stderr, true)
 			total := 0
 			for _, to := range sy.To {
-				held, err := approve(db, state.Flow{Sync: sy.Name, Target: to})
+				sides, err := p.Sides(db, sy, to)
 				if err != nil {
 					return failed{err}
 				}
-				total += len(held)
-				for _, k := range held {
-					fmt.Fprintf(a.stdout, "  - %s\n", kb.Printable(string(k)))
+				for _, side := range sides {
+					held, err := approve(db, side)
+					if err != nil {
+						return failed{err}
+					}
+					total += len(held)
+					for _, k := range held {
+						fmt.Fprintf(a.stdout, "  - %s\n", kb.Printable(string(k)))
+					}
 				}
 			}
 			if total == 0 {

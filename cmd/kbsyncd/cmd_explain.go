@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,8 +58,14 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, k kb.Key) error {
 			continue
 		}
 		for _, to := range sy.To {
-			if err := a.explainFlow(db, cfg, state.Flow{Sync: sy.Name, Target: to}, k); err != nil {
+			sides, err := p.Sides(db, sy, to)
+			if err != nil {
 				return failed{err}
+			}
+			for _, side := range sides {
+				if err := a.explainFlow(db, cfg, side, k); err != nil {
+					return failed{err}
+				}
 			}
 		}
 	}
@@ -100,7 +107,11 @@ func (a *app) explainSource(ctx context.Context, src sources.Source, k kb.Key) {
 
 // explainFlow tells what one target holds of the document and what the last pass said about it.
 func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.Key) error {
-	fmt.Fprintf(a.stdout, "  %s → %s (%s)\n", f.Sync, f.Target, cfg.Targets[f.Target].Type)
+	kind := cfg.Targets[f.Target].Type
+	if f.Side != "" {
+		kind += ", " + kb.Printable(f.Side)
+	}
+	fmt.Fprintf(a.stdout, "  %s → %s (%s)\n", f.Sync, f.Target, kind)
 	r, ok, err := db.Record(f, k)
 	if err != nil {
 		return err
@@ -111,6 +122,8 @@ func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.K
 	switch {
 	case !ok:
 		say("record", "nothing was sent yet")
+	case strings.HasPrefix(r.Skipped, "\x00"):
+		say("skipped", "its front matter names other agents")
 	case r.Skipped != "":
 		say("skipped", "%s", r.Skipped)
 	default:
@@ -129,6 +142,9 @@ func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.K
 		}
 		for _, id := range r.Retire {
 			say("older", "%s is deleted once the new version is searchable", id)
+		}
+		if r.Narrowed {
+			say("agents", "its front matter names %s", cmp.Or(kb.Printable(strings.Join(r.Agents, ", ")), "none"))
 		}
 	}
 	run, err := db.LastRun(f)

@@ -38,13 +38,20 @@ func (a *app) statusCommand() *cobra.Command {
 			}
 			defer func() { _ = db.Close() }()
 			var all []flowStatus
+			p := a.program(cfg, a.stderr, true)
 			for _, sy := range cfg.Syncs {
 				for _, to := range sy.To {
-					s, err := readStatus(db, state.Flow{Sync: sy.Name, Target: to})
+					sides, err := p.Sides(db, sy, to)
 					if err != nil {
 						return failed{err}
 					}
-					all = append(all, s)
+					for _, side := range sides {
+						s, err := readStatus(db, side)
+						if err != nil {
+							return failed{err}
+						}
+						all = append(all, s)
+					}
 				}
 			}
 			if asJSON {

@@ -79,6 +79,12 @@ func (d *decoder) buildSyncs(cfg *Config, doc *document) {
 		e := syncEntry{From: slices.Sorted(maps.Keys(cfg.Sources)), To: slices.Sorted(maps.Keys(cfg.Targets))}
 		e.setDefaults()
 		cfg.Syncs = []Sync{e.sync(defaultSync)}
+		cfg.Syncs[0].inherit(doc)
+		for _, name := range e.To {
+			if t := cfg.Targets[name]; t.Kind.AgentCopies {
+				d.problem(join("targets", name), "write syncs: with agents for it", "%s keeps a copy for each agent, and without syncs there are no agents", t.Type)
+			}
+		}
 		return
 	}
 	scopes := map[kb.Scope]string{}
@@ -93,7 +99,17 @@ func (d *decoder) buildSyncs(cfg *Config, doc *document) {
 			d.problem(path, "rename one of the two", "its mark is the same as that of the sync %q by chance, so they would take each other's documents", other)
 		}
 		scopes[scope] = name
-		cfg.Syncs = append(cfg.Syncs, e.sync(name))
+		sy := e.sync(name)
+		sy.inherit(doc)
+		cfg.Syncs = append(cfg.Syncs, sy)
+	}
+}
+
+// inherit takes what the sync leaves open from the top level.
+func (s *Sync) inherit(doc *document) {
+	s.KeepFrontMatter = s.KeepFrontMatter || doc.KeepFrontMatter
+	if s.Secrets == "" {
+		s.Secrets = doc.Secrets
 	}
 }
 
@@ -124,10 +140,18 @@ func (d *decoder) checkAgents(path string, e syncEntry, cfg *Config) {
 			d.problem(at, "remove one of them, or join their globs", "the agent %s is listed twice", quoted(a.ID))
 		}
 		seen[a.ID] = true
+		for k, to := range a.To {
+			if !slices.Contains(e.To, to) {
+				d.problem(fmt.Sprintf("%s.to[%d]", at, k), didYouMean(to, e.To, "its targets are "), "the sync has no target %s", quoted(to))
+			}
+		}
 		if len(a.Match) == 0 {
 			continue
 		}
 		for _, to := range e.To {
+			if len(a.To) > 0 && !slices.Contains(a.To, to) {
+				continue
+			}
 			if t, ok := cfg.Targets[to]; ok && t.Config != nil && !t.Kind.AgentMatch && !d.has(at+".match") {
 				d.problem(at+".match", "remove match, or give these documents a sync and a target of their own",
 					"%s hands a whole store to its agents, not single documents", t.Type)
@@ -137,14 +161,17 @@ func (d *decoder) checkAgents(path string, e syncEntry, cfg *Config) {
 }
 
 func (d *decoder) checkAgentTargets(path string, e syncEntry, cfg *Config) {
-	var ids []string
-	for _, a := range e.Agents {
-		ids = append(ids, a.ID)
-	}
-	if len(ids) == 0 {
-		return
-	}
 	for _, to := range e.To {
+		var ids []string
+		for _, a := range (Sync{Agents: e.Agents}).AgentsAt(to) {
+			ids = append(ids, a.ID)
+		}
+		if t := cfg.Targets[to]; len(ids) == 0 && t.Kind.AgentCopies && !d.has(path+".agents") {
+			d.problem(path, "write agents: [ID] with the ids that the vendor's dashboard shows", "%s keeps a copy for each agent, and the sync has no agents for %s", t.Type, quoted(to))
+		}
+		if len(ids) == 0 {
+			continue
+		}
 		check, ok := cfg.Targets[to].Config.(targets.AgentChecker)
 		if !ok {
 			continue

@@ -10,6 +10,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -72,6 +73,14 @@ type Sync struct {
 	DeleteAfter time.Duration // how long a document must stay missing in the daemon
 	MaxDelete   MaxDelete
 	Reconcile   time.Duration // how often the vendor's listing is compared
+	// KeepFrontMatter sends the front matter of Markdown with the rest of the document.
+	KeepFrontMatter bool
+	Secrets         string // block, warn or off
+}
+
+// AgentsAt are the agents of the sync at one of its targets.
+func (s Sync) AgentsAt(target string) []Agent {
+	return slices.DeleteFunc(slices.Clone(s.Agents), func(a Agent) bool { return len(a.To) > 0 && !slices.Contains(a.To, target) })
 }
 
 // Sync returns the sync called name.
@@ -94,6 +103,7 @@ type Log struct {
 type Agent struct {
 	ID    string   `yaml:"id" short:"true" required:"true" doc:"The vendor's id of the agent."`
 	Match []string `yaml:"match" kind:"glob" doc:"Only documents whose key (source/path) matches one of these globs; all when absent."`
+	To    []string `yaml:"to" doc:"Only at these targets of the sync; at all of them when absent. For a sync with targets at several vendors, whose agents have different ids."`
 }
 
 // Notify is one address that is told about passes.
@@ -124,6 +134,8 @@ type document struct {
 	Sources         map[string]sources.Config `yaml:"sources" kind:"names" required:"true" doc:"Where documents come from, by name. The name is the first element of every document's key."`
 	Targets         map[string]targets.Config `yaml:"targets" kind:"names" required:"true" doc:"Knowledge stores at the vendors, by name."`
 	Syncs           map[string]syncEntry      `yaml:"syncs" kind:"names" doc:"Which sources go to which targets, by name. Without it every source goes to every target, as the sync \"default\"."`
+	KeepFrontMatter bool                      `yaml:"keep_front_matter" doc:"true sends the front matter of Markdown documents with the rest; for all syncs."`
+	Secrets         string                    `yaml:"secrets" enum:"block|warn|off" doc:"What happens to a document that seems to hold a private key or an access token: block holds it back, warn sends it and says so."`
 	Notify          []Notify                  `yaml:"notify" doc:"Who is told about failures. For the daemon, which is not built yet."`
 }
 
@@ -131,6 +143,7 @@ func (d *document) setDefaults() {
 	d.Listen = "127.0.0.1:8642"
 	d.Owner = "kbsyncd"
 	d.Log = Log{Level: "info", Format: "text"}
+	d.Secrets = "warn"
 }
 
 type syncEntry struct {
@@ -142,6 +155,9 @@ type syncEntry struct {
 	DeleteAfter time.Duration `yaml:"delete_after" doc:"In the daemon, which is not built yet, a document must stay missing this long before it is deleted; with --once it is deleted at once."`
 	MaxDelete   MaxDelete     `yaml:"max_delete" default:"25%, but at least 10 documents" doc:"More deletions than this are held until someone approves: a share of the sync's documents or a count. A source that had documents and now has none is always held."`
 	Reconcile   time.Duration `yaml:"reconcile" doc:"How often to compare with the vendor's listing."`
+
+	KeepFrontMatter bool   `yaml:"keep_front_matter" doc:"true sends the front matter of Markdown documents with the rest. What kbsync: in it says (skip, title, agents) counts either way."`
+	Secrets         string `yaml:"secrets" enum:"block|warn|off" default:"as at the top level" doc:"As at the top level, for this sync."`
 }
 
 func (s *syncEntry) setDefaults() {
@@ -164,6 +180,7 @@ func (s *syncEntry) sync(name string) Sync {
 	out := Sync{
 		Name: name, From: s.From, To: s.To, Agents: s.Agents, Schedule: string(s.Schedule),
 		Delete: s.Delete, DeleteAfter: s.DeleteAfter, MaxDelete: s.MaxDelete, Reconcile: s.Reconcile,
+		KeepFrontMatter: s.KeepFrontMatter, Secrets: s.Secrets,
 	}
 	if s.Schedule != "" {
 		out.Cron, _ = ParseSchedule(string(s.Schedule)) // parsed once already when the value was decoded

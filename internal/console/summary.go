@@ -37,6 +37,9 @@ func labels(entries []*kbsync.Entry) []string {
 		if n[e.Sync] > 1 {
 			out[i] += " → " + e.Target
 		}
+		if e.Agent != "" {
+			out[i] += " (" + e.Agent + ")"
+		}
 	}
 	return out
 }
@@ -98,6 +101,9 @@ func (c *Console) details(e *kbsync.Entry, indent string) {
 	list(yellow, "pending", len(e.Pending), func(i int) (string, string) { return e.Pending[i].Document, e.Pending[i].Status })
 	list(yellow, "held", len(e.Held), func(i int) (string, string) { return e.Held[i].Document, e.Held[i].Reason })
 	list(dim, "skipped", len(e.Skipped), func(i int) (string, string) { return e.Skipped[i].Document, e.Skipped[i].Reason })
+	if e.Orphans > 0 {
+		c.Printf("%s%s %s out of use stay at the vendor, who has no way to delete them\n", indent, c.style(dim, "orphans:"), Plural(e.Orphans, "older version"))
+	}
 	if len(e.Held) > 0 && !e.Approved {
 		c.Printf("%sNothing was deleted. To delete them: kbsyncd approve %s, or run with --allow-deletes. Otherwise bring the documents back.\n",
 			indent, e.Sync)
@@ -191,10 +197,15 @@ func (c *Console) change(ch kbsync.Change, width int) string {
 		return c.style(cyan, ">") + " " + doc + " " + pad("", 10) + "   renamed from " + from
 	case kbsync.ActionDelete:
 		return c.style(red, "-") + " " + doc + " " + pad("", 10) + "   gone"
-	case kbsync.ActionAssign:
+	case kbsync.ActionAssign, kbsync.ActionUnassign:
+		if ch.Documents > 0 {
+			more := map[string]string{kbsync.ActionAssign: "more", kbsync.ActionUnassign: "less"}[ch.Action]
+			return c.style(cyan, "→") + " agent " + ch.Document + "   " + Plural(ch.Documents, "document") + " " + more
+		}
+		if ch.Action == kbsync.ActionUnassign {
+			return c.style(cyan, "→") + " agent " + ch.Document + "   loses the knowledge base"
+		}
 		return c.style(cyan, "→") + " agent " + ch.Document + "   gets the knowledge base"
-	case kbsync.ActionUnassign:
-		return c.style(cyan, "→") + " agent " + ch.Document + "   loses the knowledge base"
 	}
 	return ""
 }

@@ -45,7 +45,30 @@ type Live struct {
 type set struct {
 	*Program
 	sources map[string]sources.Source
-	targets map[string]targets.Target
+	targets map[opened]targets.Target
+	memory  *memory
+}
+
+// opened names an open target: by itself, or as the copy of one agent.
+type opened struct{ target, agent string }
+
+// memory is what targets remember between processes. It is nothing until the state is open.
+type memory struct{ db *state.DB }
+
+// Recall implements targets.Memory.
+func (m *memory) Recall(key string) ([]byte, error) {
+	if m.db == nil {
+		return nil, nil
+	}
+	return m.db.Recall(key)
+}
+
+// Remember implements targets.Memory.
+func (m *memory) Remember(key string, value []byte) error {
+	if m.db == nil || m.db.ReadOnly() {
+		return nil
+	}
+	return m.db.Remember(key, value)
 }
 
 // RunOnce makes one pass over the syncs. Watch, when not nil, is called once before the first pass. The error is about what
@@ -66,10 +89,17 @@ func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbs
 	if len(p.Config.Notify) > 0 {
 		p.Log.Warn("notify has no effect yet: nobody is told about this pass")
 	}
-	flows := s.flows(o.Only)
+	s.memory.db = db
+	flows, err := s.flows(db, o.Only)
+	if err != nil {
+		return nil, err
+	}
 	live := make([]Live, len(flows))
 	for i, f := range flows {
 		live[i] = Live{f.Sync, f.Target, &kbsync.Progress{}}
+		if f.Copy.ID != "" {
+			live[i].Target += " (" + kb.Printable(f.Copy.ID) + ")"
+		}
 	}
 	if watch != nil {
 		watch(live)
@@ -85,9 +115,10 @@ func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbs
 		if db, err = p.openState(false); err != nil {
 			return nil, err
 		}
+		s.memory.db = db
 		entries = s.run(ctx, db, flows, live, o.Options)
 	}
-	return kbsync.NewReport(started, o.DryRun, entries), nil
+	return kbsync.NewReport(started, o.DryRun, kbsync.Merge(entries)), nil
 }
 
 func damaged(entries []*kbsync.Entry) bool {
@@ -113,7 +144,7 @@ func (p *Program) warnAside(aside string) {
 
 // open opens the sources and targets that the syncs use.
 func (p *Program) open(only []string) (*set, error) {
-	s := &set{Program: p, sources: map[string]sources.Source{}, targets: map[string]targets.Target{}}
+	s := &set{Program: p, sources: map[string]sources.Source{}, targets: map[opened]targets.Target{}, memory: &memory{}}
 	for _, sy := range p.Config.Syncs {
 		if !wanted(sy.Name, only) {
 			continue
@@ -129,13 +160,11 @@ func (p *Program) open(only []string) (*set, error) {
 			}
 		}
 		for _, name := range sy.To {
-			if s.targets[name] == nil {
-				t, err := p.OpenTarget(name)
-				if err != nil {
+			for _, agent := range p.copiesOf(sy, name) {
+				if _, err := s.target(name, agent); err != nil {
 					s.close()
 					return nil, err
 				}
-				s.targets[name] = t
 			}
 		}
 	}
@@ -155,13 +184,41 @@ func (p *Program) OpenSource(name string) (sources.Source, error) {
 	return src, nil
 }
 
-// OpenTarget opens one target of the configuration; no request is made.
-func (p *Program) OpenTarget(name string) (targets.Target, error) {
+// target gives an open target, and opens it when it is not.
+func (s *set) target(name, agent string) (targets.Target, error) {
+	at := opened{name, agent}
+	if t := s.targets[at]; t != nil {
+		return t, nil
+	}
+	t, err := s.OpenTarget(name, agent, s.memory)
+	if err == nil {
+		s.targets[at] = t
+	}
+	return t, err
+}
+
+// copiesOf are the agents whose copies a sync keeps at a target; [""] where there is one store for all.
+func (p *Program) copiesOf(sy config.Sync, target string) []string {
+	if !p.Config.Targets[target].Kind.AgentCopies {
+		return []string{""}
+	}
+	var out []string
+	for _, a := range sy.AgentsAt(target) {
+		out = append(out, a.ID)
+	}
+	return out
+}
+
+// OpenTarget opens one target of the configuration; no request is made. Agent is whose copy it is, at vendors with a copy for
+// each agent, and "" elsewhere; m may be nil.
+func (p *Program) OpenTarget(name, agent string, m targets.Memory) (targets.Target, error) {
 	c, ok := p.Config.Targets[name]
 	if !ok {
 		return nil, fault.New(fault.ErrSetup, "no target is called %q", name)
 	}
-	t, err := c.Config.Open(targets.Options{Name: name, UserAgent: p.UserAgent, Logger: p.Log.With("target", name)})
+	t, err := c.Config.Open(targets.Options{
+		Name: name, UserAgent: p.UserAgent, Logger: p.Log.With("target", name), Agent: agent, Memory: m,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("targets.%s: %w", name, err)
 	}
@@ -178,30 +235,6 @@ func (s *set) close() {
 }
 
 func wanted(name string, only []string) bool { return len(only) == 0 || slices.Contains(only, name) }
-
-// flows is every sync at every one of its targets.
-func (s *set) flows(only []string) []kbsync.Flow {
-	var out []kbsync.Flow
-	for _, sy := range s.Config.Syncs {
-		if !wanted(sy.Name, only) {
-			continue
-		}
-		for _, to := range sy.To {
-			f := kbsync.Flow{
-				Sync: sy.Name, Target: to, Owner: s.Config.Owner, To: s.targets[to], Kind: s.Config.Targets[to].Type,
-				Delete: sy.Delete, Reconcile: sy.Reconcile, MaxDelete: limit(sy.MaxDelete),
-			}
-			for _, a := range sy.Agents {
-				f.Agents = append(f.Agents, a.ID)
-			}
-			for _, name := range sy.From {
-				f.Sources = append(f.Sources, kbsync.Source{Name: name, Source: s.sources[name]})
-			}
-			out = append(out, f)
-		}
-	}
-	return out
-}
 
 func limit(m config.MaxDelete) kbsync.Limit {
 	switch {
@@ -241,61 +274,4 @@ func sortedNames(m map[string][]int) []string {
 	}
 	sort.Strings(out)
 	return out
-}
-
-// Check is what `check --connect` learnt about one target.
-type Check struct {
-	Target, Kind string
-	Store        targets.Store
-	Err          error
-	Problems     []error // about agents
-}
-
-// Connect asks every target whether its key, store and agents are good. It changes nothing.
-func (p *Program) Connect(ctx context.Context) []Check {
-	names := make(map[string][]int, len(p.Config.Targets))
-	for name := range p.Config.Targets {
-		names[name] = nil
-	}
-	order := sortedNames(names)
-	out := make([]Check, len(order))
-	var wg sync.WaitGroup
-	for i, name := range order {
-		wg.Go(func() { out[i] = p.connect(ctx, name) })
-	}
-	wg.Wait()
-	return out
-}
-
-func (p *Program) connect(ctx context.Context, name string) (c Check) {
-	c = Check{Target: name, Kind: p.Config.Targets[name].Type}
-	t, err := p.OpenTarget(name)
-	if err != nil {
-		c.Err = err
-		return c
-	}
-	defer func() { c.Err = errors.Join(c.Err, t.Close()) }()
-	if c.Store, c.Err = t.Connect(ctx, false); c.Err != nil || c.Store.ID == "" {
-		return c
-	}
-	l, ok := t.(targets.Linker)
-	if !ok {
-		return c
-	}
-	var agents []string
-	for _, sy := range p.Config.Syncs {
-		for _, to := range sy.To {
-			for _, a := range sy.Agents {
-				if to == name {
-					agents = append(agents, a.ID)
-				}
-			}
-		}
-	}
-	if len(agents) == 0 {
-		return c
-	}
-	res, err := l.Link(ctx, targets.LinkRequest{Want: agents, Searchable: true, DryRun: true})
-	c.Err, c.Problems = err, res.Problems
-	return c
 }

@@ -14,12 +14,19 @@ import (
 	"kbsyncd/internal/kb"
 )
 
-// Flow is one sync at one target: the unit that has records of its own.
-type Flow struct{ Sync, Target string }
+// Flow is one sync at one target: the unit that has records of its own. Side tells apart what has records of its own
+// below that: the copy of each agent, or a vendor's test mode; it is "" for most.
+type Flow struct{ Sync, Target, Side string }
 
-func (f Flow) name() []byte { return []byte(f.Sync + "\x00" + f.Target) }
+func (f Flow) name() []byte {
+	if f.Side != "" {
+		return []byte(f.Sync + "\x00" + f.Target + "\x00" + f.Side)
+	}
+	return []byte(f.Sync + "\x00" + f.Target)
+}
 
 var (
+	bucketMemory  = []byte("memory")
 	bucketRecords = []byte("records")
 	bucketHeld    = []byte("held")
 	keyFacts      = []byte("facts")
@@ -35,7 +42,9 @@ type Facts struct {
 	Reconciled time.Time  `json:"reconciled,omitzero"`  // when the records were last compared with the listing
 	Render     string     `json:"render,omitempty"`     // digest of the settings that shape renditions
 	Link       string     `json:"link,omitempty"`       // digest of the agents as last linked; "" means link again
-	Linked     []string   `json:"linked,omitempty"`     // agents that we connected
+	Linked     []string   `json:"linked,omitempty"`     // agents that we connected or gave documents
+	Orphans    int        `json:"orphans,omitempty"`    // older versions that the vendor cannot delete
+	Bundle     string     `json:"bundle,omitempty"`     // digest of all documents as one text, where a vendor takes only that
 	Finish     bool       `json:"finish,omitempty"`     // a change settled and the work after it is still to do
 	Deleted    []Deletion `json:"deleted,omitempty"`    // of the last 24 hours, for the guard
 	Approved   bool       `json:"approved,omitempty"`   // someone let the held deletions go ahead
@@ -95,7 +104,8 @@ func (db *DB) Flows() ([]Flow, error) {
 		}
 		return flows.ForEachBucket(func(k []byte) error {
 			s, t, _ := bytes.Cut(k, []byte{0})
-			out = append(out, Flow{string(s), string(t)})
+			t, side, _ := bytes.Cut(t, []byte{0})
+			out = append(out, Flow{string(s), string(t), string(side)})
 			return nil
 		})
 	})
@@ -247,5 +257,38 @@ func (db *DB) SetSourceIdentity(source, id string) error {
 			return err
 		}
 		return b.Put([]byte(source), []byte(id))
+	})
+}
+
+// Forget drops everything about a flow.
+func (db *DB) Forget(f Flow) error {
+	return db.update(func(tx *bbolt.Tx) error {
+		flows := tx.Bucket(bucketFlows)
+		if flows == nil || flows.Bucket(f.name()) == nil {
+			return nil
+		}
+		return flows.DeleteBucket(f.name())
+	})
+}
+
+// Recall gives what Remember stored under the key, also in an earlier process; nil when there is nothing.
+func (db *DB) Recall(key string) (value []byte, err error) {
+	err = db.view(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(bucketMemory); b != nil {
+			value = bytes.Clone(b.Get([]byte(key)))
+		}
+		return nil
+	})
+	return value, err
+}
+
+// Remember stores a small value under a key, durably.
+func (db *DB) Remember(key string, value []byte) error {
+	return db.update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(bucketMemory)
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte(key), value)
 	})
 }

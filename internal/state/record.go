@@ -19,7 +19,10 @@ type Record struct {
 	Settled     bool   // the vendor said that every part is searchable
 	Whole       bool   // one part that is the whole document; else the parts are numbered from 1
 	Skipped     string // why no target takes this version; then there is nothing below
-	Parts       []Part
+	// Narrowed: the document itself says that, of the agents that could have it, only those named in Agents do.
+	Narrowed bool
+	Agents   []string
+	Parts    []Part
 	Retire      []string // remote ids of older versions, to be deleted once the parts are searchable
 }
 
@@ -36,11 +39,13 @@ type Part struct {
 //	1     converter version
 //	2     length of the fingerprint, then the fingerprint
 //	      skipped: the reason
-//	      else: 32 bytes of content digest, number of parts ·2 + whole, parts (5 bytes hash, ext, id), number of
-//	      ids to retire, ids
+//	      else: 32 bytes of content digest, number of parts ·4 + narrowed ·2 + whole, parts (5 bytes hash, ext, id),
+//	      number of ids to retire, ids; when narrowed, number of agents, ids
+//	      (in format 1: number of parts ·2 + whole)
 //	-4    CRC-32C of the key and of all before
 const (
-	format       = 1 << 4
+	format       = 2 << 4
+	format1      = 1 << 4
 	flagSettled  = 1
 	flagDoubtful = 2
 	flagSkipped  = 4
@@ -84,7 +89,10 @@ func AppendRecord(b []byte, k kb.Key, r Record) []byte {
 		b = append(b, r.Skipped...)
 	} else {
 		b = append(b, r.Content[:]...)
-		n := uint64(len(r.Parts)) << 1
+		n := uint64(len(r.Parts)) << 2
+		if r.Narrowed {
+			n |= 2
+		}
 		if r.Whole {
 			n |= 1
 		}
@@ -98,6 +106,12 @@ func AppendRecord(b []byte, k kb.Key, r Record) []byte {
 		b = binary.AppendUvarint(b, uint64(len(r.Retire)))
 		for _, id := range r.Retire {
 			b = appendID(b, id)
+		}
+		if r.Narrowed {
+			b = binary.AppendUvarint(b, uint64(len(r.Agents)))
+			for _, a := range r.Agents {
+				b = appendID(b, a)
+			}
 		}
 	}
 	return binary.LittleEndian.AppendUint32(b, checksum(string(k), b[start:]))
@@ -127,7 +141,7 @@ func appendID(b []byte, id string) []byte {
 // DecodeRecord reads the value that is stored under a key; it copies what it keeps. The error is ErrDamaged's cause.
 func DecodeRecord(k kb.Key, v []byte) (Record, error) {
 	var r Record
-	if len(v) < 3+crcLen || v[0]&0xf0 != format {
+	if len(v) < 3+crcLen || v[0]&0xf0 != format && v[0]&0xf0 != format1 {
 		return r, errRecord
 	}
 	body := v[:len(v)-crcLen]
@@ -144,7 +158,12 @@ func DecodeRecord(k kb.Key, v []byte) (Record, error) {
 	copy(r.Content[:], d.take(len(r.Content)))
 	n := d.uvarint()
 	r.Whole = n&1 != 0
-	for n >>= 1; n > 0 && !d.bad; n-- {
+	n >>= 1
+	if v[0]&0xf0 == format {
+		r.Narrowed = n&1 != 0
+		n >>= 1
+	}
+	for ; n > 0 && !d.bad; n-- {
 		var p Part
 		copy(p.Hash[:], d.take(len(p.Hash)))
 		p.Ext = string(d.take(int(d.byte())))
@@ -153,6 +172,11 @@ func DecodeRecord(k kb.Key, v []byte) (Record, error) {
 	}
 	for n = d.uvarint(); n > 0 && !d.bad; n-- {
 		r.Retire = append(r.Retire, d.id())
+	}
+	if r.Narrowed {
+		for n = d.uvarint(); n > 0 && !d.bad; n-- {
+			r.Agents = append(r.Agents, d.id())
+		}
 	}
 	if len(d.b) > 0 {
 		d.bad = true

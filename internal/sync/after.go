@@ -41,6 +41,7 @@ func (p *pass) lost() []gone {
 			out = append(out, t.gone...)
 		}
 	}
+	out = append(out, p.dismissed...)
 	if p.index != nil && !failed {
 		p.index.rest(func(h kb.KeyHash, parts []remotePart) {
 			g := gone{hash: h, count: len(parts), remote: parts[0].name}

@@ -15,6 +15,7 @@ import (
 // conclude records how far the pass came. It also runs after an interruption or an error: what was learnt is kept, and the
 // dirty mark stays where an outcome is unknown. A pass that learnt nothing writes nothing.
 func (p *pass) conclude(ctx context.Context, err error) error {
+	p.entry.Orphans = p.facts.Orphans
 	if p.opt.DryRun {
 		p.estimate()
 		return nil

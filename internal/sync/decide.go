@@ -1,6 +1,9 @@
 package sync
 
 import (
+	"slices"
+	"strings"
+
 	"kbsyncd/internal/convert"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/state"
@@ -27,7 +30,8 @@ type part struct {
 	hash   kb.PartHash
 	id     targets.RemoteID // "" while it is missing
 	status targets.Status
-	begun  bool // we asked for its indexing in this pass
+	old    targets.RemoteID // while it is missing: the remote document that takes its content in place
+	begun  bool             // we asked for its indexing in this pass
 	sent   bool // it was sent in this pass
 }
 
@@ -78,6 +82,35 @@ func decide(want []part, have []remotePart) verdict {
 		}
 	}
 	return v
+}
+
+// replace lets the one part that is missing take the place of the one remote part that is out of date, so that nothing but
+// this part changes and it changes at once. With more than one of either there would be a moment with neither version whole. A part that
+// the vendor failed to process takes its content once more.
+func (v *verdict) replace(have []remotePart) {
+	for i := range v.parts {
+		if w := &v.parts[i]; w.id != "" && w.status == targets.StatusFailed {
+			w.old, w.id = w.id, ""
+			v.missing++
+			v.unready--
+		}
+	}
+	old, stale := remotePart{}, 0
+	for _, h := range have {
+		if h.known && slices.Contains(v.retire, h.id) {
+			old = h
+			stale++
+		}
+	}
+	if v.missing != 1 || stale != 1 {
+		return
+	}
+	for i := range v.parts {
+		if w := &v.parts[i]; w.id == "" && w.old == "" && (w.Index == 0) == (old.part == 0) && strings.EqualFold(w.Ext, old.ext) {
+			w.old = old.id
+			v.retire = slices.DeleteFunc(v.retire, func(id targets.RemoteID) bool { return id == old.id })
+		}
+	}
 }
 
 // better prefers the searchable one of two equal copies, then the one with an unspoilt name.

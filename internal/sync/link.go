@@ -21,6 +21,12 @@ func (p *pass) link(ctx context.Context) error {
 			return err
 		}
 	}
+	if p.roster != nil {
+		if err := p.assignAll(ctx); err != nil {
+			return err
+		}
+		p.noteAgents()
+	}
 	if p.opt.DryRun {
 		return nil
 	}
@@ -58,7 +64,10 @@ func (p *pass) meet(ctx context.Context) error {
 }
 
 func (p *pass) linkAgents(ctx context.Context, l targets.Linker) error {
-	want := slices.Clone(p.flow.Agents)
+	var want []string
+	for _, a := range p.flow.Agents {
+		want = append(want, a.ID)
+	}
 	slices.Sort(want)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s", want, p.place()))
 	digest := hex.EncodeToString(sum[:8])

@@ -179,7 +179,7 @@ func (w *world) pass(ctx context.Context, o sync.Options) *sync.Entry {
 	defer db.Close()
 	e := &sync.Engine{DB: db, Log: slog.New(slog.DiscardHandler)}
 	f := sync.Flow{
-		Sync: "support", Target: "memory", Owner: "test", To: w.vendor, Agents: w.agents, Delete: true, MaxDelete: sync.DefaultLimit(), Reconcile: 24 * time.Hour,
+		Sync: "support", Target: "memory", Owner: "test", To: w.vendor, Agents: agentsNamed(w.agents), Delete: true, MaxDelete: sync.DefaultLimit(), Reconcile: 24 * time.Hour,
 		Sources: []sync.Source{{Name: "site", Source: w.sources[1]}, {Name: "docs", Source: w.sources[0]}},
 	}
 	entry := e.Run(ctx, f, o, nil)
@@ -321,4 +321,12 @@ func runModel(t *testing.T, seed uint64) {
 			w.fatalf("P6: %d calls in an unchanged pass: %+v", n, w.vendor.Calls()[calls:])
 		}
 	}
+}
+
+// agentsNamed are agents that should have every document.
+func agentsNamed(ids []string) (out []sync.Agent) {
+	for _, id := range ids {
+		out = append(out, sync.Agent{ID: id})
+	}
+	return out
 }

@@ -65,9 +65,12 @@ type pass struct {
 	base       int  // documents that the target holds, by the records
 
 	sender     *sender
+	roster     *roster // nil: the vendor does not hand out documents one by one
+	dismissed  []gone  // documents that reading showed are not meant for this target
+	counted    int     // documents that count for the entry
 	freshJobs  []*job // held back until the scan is over
 	settling   []*job
-	ready      []*job // settled, with older versions to retire
+	ready      []*job // settled: to be given to agents, with older versions to retire
 	cleanups   []*job // searchable and complete, with leftovers
 	puts       []recordPut
 	awaited    map[kb.PartHash]bool // contents (by their first part) that did not become searchable
@@ -98,7 +101,7 @@ type recordPut struct {
 // job is one document on its way.
 type job struct {
 	doc     kb.Document
-	rec     state.Record // what is written once it is sent
+	rec     state.Record // what is written once it is sent; of its agents, whom the document names
 	parts   []part
 	retire  []targets.RemoteID
 	drop    kb.Key // the record of the document's earlier name
@@ -151,7 +154,9 @@ func (p *pass) run(ctx context.Context) (err error) {
 // open reads the facts and decides whether the records are trusted; when not, it lists the store.
 func (p *pass) open(ctx context.Context) (err error) {
 	p.identities = map[string]string{}
-	p.rendering = convert.Target{Accepts: p.limits.Accepts, MaxBytes: p.limits.MaxBytes}
+	p.rendering = convert.Target{
+		Accepts: p.limits.Accepts, MaxBytes: p.limits.MaxBytes, KeepFrontMatter: p.flow.KeepFrontMatter, Secrets: p.flow.Secrets,
+	}
 	if p.facts, p.recorded, err = p.DB.Facts(p.id); err != nil {
 		return err
 	}
@@ -200,7 +205,9 @@ func (p *pass) renderDigest() string {
 		exts = append(exts, e)
 	}
 	sort.Strings(exts)
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %s %s", p.limits.MaxBytes, exts, p.limits.Accepts.Text, p.limits.Accepts.Markdown))
+	a := p.limits.Accepts
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %s %s %d %t %s", p.limits.MaxBytes, exts, a.Text, a.Markdown, a.TextBytes,
+		p.flow.KeepFrontMatter, p.flow.Secrets))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -218,10 +225,15 @@ func (p *pass) list(ctx context.Context) error {
 		return nil
 	}
 	unusable := 0
+	p.facts.Orphans = 0
 	err = p.flow.To.List(ctx, func(r targets.Remote) error {
 		p.progress.Listed.Add(1)
 		m, copied, ok := kb.ParseName(r.Name)
-		if ok && m.Scope == p.scope && !p.index.add(r, m, copied) {
+		switch {
+		case !ok || m.Scope != p.scope:
+		case r.Retired:
+			p.facts.Orphans++
+		case !p.index.add(r, m, copied):
 			unusable++
 		}
 		return nil
@@ -308,17 +320,25 @@ func (p *pass) plan(ctx context.Context, r rendered) error {
 		return nil
 	}
 	j := &job{doc: r.doc, existed: len(r.have) > 0}
+	if p.dismiss(r) {
+		return nil
+	}
 	if r.parts != nil { // known from the record
 		j.rec = *r.rec
 		j.parts = r.parts
 	} else {
 		j.rec = state.Record{
 			Fingerprint: r.doc.Fingerprint, Content: r.rendition.Digest, Convert: convert.Version, Doubtful: r.rendition.Doubtful,
-			Whole: len(r.rendition.Parts) == 1 && r.rendition.Parts[0].Index == 0,
+			Whole:    len(r.rendition.Parts) == 1 && r.rendition.Parts[0].Index == 0,
+			Narrowed: r.rendition.Narrowed, Agents: r.rendition.Agents,
 		}
 		j.parts = wanted(r.rendition)
+		p.warnOfSecrets(r)
 	}
 	v := decide(j.parts, r.have)
+	if _, ok := p.flow.To.(targets.Replacer); ok {
+		v.replace(r.have)
+	}
 	j.retire = v.retire
 	switch {
 	case v.missing == 0:
@@ -342,6 +362,9 @@ func (p *pass) mayBeRenamed() bool {
 
 // present handles a document whose parts are all at the target.
 func (p *pass) present(ctx context.Context, j *job, v verdict, old *state.Record) error {
+	if p.opt.DryRun && p.roster != nil && p.index != nil {
+		p.ready = append(p.ready, j)
+	}
 	if old == nil {
 		p.entry.Adopted++
 		p.note(j, ActionAdopt)
@@ -420,7 +443,7 @@ func (p *pass) unreadable(ctx context.Context, r rendered) {
 	case ctx.Err() != nil:
 	case errors.Is(r.err, fault.ErrUnsupported):
 		p.entry.skip(k, oneLine(kept(r.err, len(r.have))), r.doc.Size)
-		p.refused++
+		p.refuse(k)
 		if len(r.have) == 0 {
 			p.puts = append(p.puts, recordPut{k, state.Record{
 				Fingerprint: r.doc.Fingerprint, Convert: convert.Version, Skipped: strings.ToValidUTF8(r.err.Error(), "?"),
@@ -455,9 +478,8 @@ func (p *pass) collect() {
 		p.entry.failDocument(f.key, f.err)
 	}
 	p.unrecorded(p.aside)
-	seen, failed := -p.declined-p.refused, 0
+	failed := 0
 	for _, t := range p.sources {
-		seen += t.seen
 		if t.failed {
 			failed++
 		}
@@ -466,7 +488,7 @@ func (p *pass) collect() {
 		p.entry.fail(err)
 	}
 	p.hopeless = p.hopeless || failed > 0 && failed == len(p.flow.Sources)
-	p.entry.Documents = seen
+	p.entry.Documents = p.counted - p.declined - p.refused
 	p.entry.Unchanged = p.unchanged + p.same
 	if p.index != nil {
 		p.base = p.index.keys

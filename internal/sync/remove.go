@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -52,6 +53,7 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 			p.entry.Deleted++
 			p.planRetire += g.count
 			p.noteDeleted(g)
+			p.planRelease(g)
 		}
 		return nil
 	}
@@ -220,10 +222,15 @@ func (p *pass) eraseChunk(ctx context.Context, chunk []gone) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	bad, err := p.deleteIDs(ctx, ids)
+	kept, err := p.release(ctx, ids)
 	if err != nil {
 		return err
 	}
+	bad, err := p.deleteIDs(ctx, slices.DeleteFunc(ids, func(id targets.RemoteID) bool { return kept[id] != nil }))
+	if err != nil {
+		return err
+	}
+	maps.Copy(bad, kept)
 	var done []gone
 	for i, g := range chunk {
 		if len(owner[i]) == 0 {
@@ -278,6 +285,9 @@ func (p *pass) noteDeleted(g gone) {
 
 // isBack looks at the source once more before a document is deleted.
 func (p *pass) isBack(ctx context.Context, g gone) bool {
+	if g.unwanted || !p.flow.Copy.wants(g.key) {
+		return false
+	}
 	for _, s := range p.flow.Sources {
 		c, ok := s.Source.(sources.Checker)
 		if !ok || g.key == "" || s.Name != g.key.Source() {

@@ -58,6 +58,8 @@ type Entry struct {
 	Error      string    `json:"error"`
 	// At is when the pass ended, in what the state keeps of it.
 	At time.Time `json:"at,omitzero"`
+	// Agent is whose copy this is about, at vendors with a copy for each agent.
+	Agent string `json:"agent,omitempty"`
 
 	Kind         string        `json:"-"` // the vendor
 	Store        string        `json:"-"` // the store's name at the vendor
@@ -81,6 +83,8 @@ type Change struct {
 	Bytes    int64     `json:"bytes"`
 	Parts    int       `json:"parts"`
 	From     string    `json:"from,omitempty"` // the earlier key of a renamed document
+	// Documents is how many documents more, or less, an agent has; 0 where it gets the store as a whole.
+	Documents int `json:"documents,omitempty"`
 	Modified time.Time `json:"-"`
 }
 
@@ -110,9 +114,79 @@ type Failed struct {
 	Attempts int    `json:"attempts"`
 }
 
+// Merge joins the entries of copies: one sync and target have one entry, whatever the number of agents with a copy of their own.
+// What was done is added up; documents are counted once.
+func Merge(entries []*Entry) []*Entry {
+	var out []*Entry
+	for _, e := range entries {
+		if n := len(out); n > 0 && e.Agent != "" && out[n-1].Agent != "" && out[n-1].Sync == e.Sync && out[n-1].Target == e.Target {
+			out[n-1].join(e)
+			continue
+		}
+		one := *e
+		out = append(out, &one)
+	}
+	for _, e := range out {
+		e.Agent = ""
+	}
+	return out
+}
+
+// join adds the entry of another copy.
+func (e *Entry) join(o *Entry) {
+	if outcomeRank(o.Outcome) > outcomeRank(e.Outcome) {
+		e.Outcome = o.Outcome
+	}
+	for into, n := range map[*int]int{
+		&e.Documents: o.Documents, &e.Uploaded: o.Uploaded, &e.Replaced: o.Replaced, &e.Renamed: o.Renamed, &e.Deleted: o.Deleted,
+		&e.Adopted: o.Adopted, &e.Unchanged: o.Unchanged, &e.Assigned: o.Assigned, &e.Unassigned: o.Unassigned, &e.Orphans: o.Orphans,
+		&e.PlanCalls: o.PlanCalls,
+	} {
+		*into += n
+	}
+	e.Changes = append(e.Changes, o.Changes...)
+	e.Skipped = appendNew(e.Skipped, o.Skipped)
+	e.Pending = appendNew(e.Pending, o.Pending)
+	e.Held = appendNew(e.Held, o.Held)
+	e.Failed = appendNew(e.Failed, o.Failed)
+	e.Requests += o.Requests
+	e.BytesSent += o.BytesSent
+	if o.Error != "" {
+		e.fail(errors.New(o.Error))
+	}
+	e.Duration += o.Duration
+	e.Settled = max(e.Settled, o.Settled)
+	e.Interrupted = e.Interrupted || o.Interrupted
+	e.Damaged = e.Damaged || o.Damaged
+	e.PlanBytes += o.PlanBytes
+	e.PlanTime += o.PlanTime
+	e.Listed = e.Listed || o.Listed
+	if o.Store != "" && o.Store != e.Store {
+		e.Store = strings.TrimPrefix(e.Store+", "+o.Store, ", ")
+	}
+}
+
+// appendNew leaves out what the other copies said as well.
+func appendNew[T comparable](list, more []T) []T {
+	have := make(map[T]bool, len(list))
+	for _, x := range list {
+		have[x] = true
+	}
+	for _, x := range more {
+		if !have[x] {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+func outcomeRank(s string) int {
+	return slices.Index([]string{OutcomeOK, OutcomeHeld, OutcomeIncomplete, OutcomeError}, s)
+}
+
 func newEntry(f Flow, o Options) *Entry {
 	return &Entry{
-		Sync: f.Sync, Target: f.Target, Kind: f.Kind, DryRun: o.DryRun,
+		Sync: f.Sync, Target: f.Target, Agent: f.Copy.ID, Kind: f.Kind, DryRun: o.DryRun,
 		Changes: []Change{}, Skipped: []Skipped{}, Pending: []Pending{}, Held: []Held{}, Failed: []Failed{},
 	}
 }

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/state"
@@ -29,7 +30,7 @@ func (p *pass) tidy(ctx context.Context) error {
 	return p.retire(ctx)
 }
 
-// retire deletes the older versions of documents whose new version is searchable.
+// retire gives the documents that are searchable now to their agents, and deletes their older versions.
 func (p *pass) retire(ctx context.Context) error {
 	jobs := p.ready
 	p.ready = nil
@@ -39,6 +40,11 @@ func (p *pass) retire(ctx context.Context) error {
 	if err := p.connect(ctx); err != nil {
 		return err
 	}
+	jobs, err := p.handOver(ctx, jobs)
+	if err != nil {
+		return err
+	}
+	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return len(j.retire) == 0 })
 	for len(jobs) > 0 {
 		var ids []targets.RemoteID
 		n := 0
@@ -84,6 +90,9 @@ func (p *pass) deleteIDs(ctx context.Context, ids []targets.RemoteID) (map[targe
 		return nil, err
 	}
 	bad := map[targets.RemoteID]error{}
+	if len(ids) == 0 {
+		return bad, nil
+	}
 	results, err := p.flow.To.Delete(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -94,6 +103,8 @@ func (p *pass) deleteIDs(ctx context.Context, ids []targets.RemoteID) (map[targe
 			bad[id] = fault.New(fault.ErrUnknown, "no answer")
 		case results[i].Err != nil:
 			bad[id] = results[i].Err
+		case results[i].Left:
+			p.facts.Orphans++
 		}
 	}
 	return bad, nil

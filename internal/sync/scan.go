@@ -36,6 +36,8 @@ type gone struct {
 	count int  // remote documents
 	// remote is the name of the first remote document, when only the listing knows it.
 	remote string
+	// unwanted: it is in the source, but not meant for this target.
+	unwanted bool
 }
 
 // sourceTally is what one scan of one source came to.
@@ -238,6 +240,12 @@ func (m *merge) Document(d kb.Document) error {
 	}
 	t := m.sources[d.Key.Source()]
 	t.seen++
+	if !m.flow.Copy.wants(d.Key) {
+		return nil // for this copy it is as if it were not there
+	}
+	if m.first(d.Key) {
+		m.counted++
+	}
 	if m.key == nil || string(m.key) != string(d.Key) {
 		return m.give(d, nil)
 	}
@@ -271,7 +279,12 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 		f.have = remembered(*r)
 	}
 	if r != nil && !m.rerender && !r.Doubtful && r.Convert == convert.Version && r.Fingerprint == d.Fingerprint {
-		if r.Skipped != "" {
+		switch r.Skipped {
+		case "":
+		case forOthers:
+			m.dropped(d.Key)
+			return nil
+		default:
 			m.decline(d.Key, d.Size, errors.New(r.Skipped))
 			return nil
 		}
@@ -289,8 +302,18 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 	return m.err
 }
 
+// first tells whether a document counts here, of the copies that hold it.
+func (p *pass) first(k kb.Key) bool { return p.flow.First == nil || p.flow.First(k) }
+
+// dropped takes a document out of the count.
+func (m *merge) dropped(k kb.Key) {
+	if m.first(k) {
+		m.declined++
+	}
+}
+
 func (m *merge) decline(k kb.Key, size int64, why error) {
-	m.declined++
+	m.dropped(k)
 	m.skips = append(m.skips, docError{k, why, size})
 }
 

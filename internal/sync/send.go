@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -93,6 +94,7 @@ func (p *pass) planned(j *job, missing int) {
 	}
 	p.planFiles += missing
 	p.planRetire += len(j.retire)
+	p.planAgents(j)
 	p.note(j, j.action)
 }
 
@@ -148,13 +150,8 @@ func (s *sender) wait() error {
 
 // deliver uploads one batch and starts its indexing. It runs in a worker.
 func (p *pass) deliver(ctx context.Context, batch []piece) answer {
-	a := answer{pieces: batch}
-	rs := make([]targets.Rendition, len(batch))
-	for i, pc := range batch {
-		rs[i] = p.rendition(pc)
-	}
-	a.results, a.err = p.flow.To.Upload(ctx, rs)
-	if a.err != nil || ctx.Err() != nil {
+	a := answer{pieces: batch, results: make([]targets.Result, len(batch))}
+	if a.err = p.upload(ctx, a); a.err != nil || ctx.Err() != nil {
 		return a
 	}
 	settler, ok := p.flow.To.(targets.Settler)
@@ -169,6 +166,38 @@ func (p *pass) deliver(ctx context.Context, batch []piece) answer {
 	}
 	a.starts, a.err = start(ctx, settler, ids)
 	return a
+}
+
+// upload creates what is new and gives the rest its content in place. An error is what stops the target.
+func (p *pass) upload(ctx context.Context, a answer) error {
+	var fresh []targets.Rendition
+	var at []int
+	for i, pc := range a.pieces {
+		r := p.rendition(pc)
+		old := pc.job.parts[pc.part].old
+		if old == "" {
+			fresh, at = append(fresh, r), append(at, i)
+			continue
+		}
+		res := p.flow.To.(targets.Replacer).Replace(ctx, old, r)
+		if errors.Is(res.Err, fault.ErrNotFound) && !errors.Is(res.Err, fault.ErrChanged) {
+			res.Err = fault.New(fault.ErrUnknown, "the version at the vendor vanished").WithHint("the next pass sends it anew").Because(res.Err)
+		}
+		if a.results[i] = res; fault.StopsTarget(res.Err) {
+			return res.Err
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	results, err := p.flow.To.Upload(ctx, fresh)
+	for i, r := range results {
+		a.results[at[i]] = r
+	}
+	for _, i := range at[min(len(results), len(at)):] {
+		a.results[i] = targets.Result{Err: cmp.Or(err, error(fault.New(fault.ErrUnknown, "no answer")))}
+	}
+	return err
 }
 
 // start asks for indexing and gives the documents for which that failed. An error is what stops the target.

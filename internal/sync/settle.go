@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/state"
 	"kbsyncd/internal/targets"
 )
@@ -55,6 +56,7 @@ type unsettled struct {
 	first   time.Time // when the waiting began
 	since   time.Time // of the last progress
 	seen    bool
+	detail  string // what the vendor last said about it
 }
 
 // wordsKept is how many different states of a document count as progress.
@@ -217,6 +219,7 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 		}
 		u.seen = true
 		u.notice(r.Word + r.Progress)
+		u.detail = r.Detail
 		pt := &u.job.parts[u.part]
 		pt.status = r.Status
 		switch r.Status {
@@ -266,28 +269,37 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 }
 
 // discard deletes remote documents that failed for good, so that they do not pile up. Their records say that the parts
-// are missing, and the next pass sends them anew; an older version is not touched.
+// are missing, and the next pass sends them anew; an older version is not touched. One that took its content in place still answers
+// with the version before: it stays, and its record says that it is out of date.
 func (p *pass) discard(ctx context.Context, useless []*unsettled) error {
 	if len(useless) == 0 {
 		return nil
 	}
-	ids := make([]targets.RemoteID, len(useless))
-	for i, u := range useless {
-		ids[i] = u.job.parts[u.part].id
+	var ids []targets.RemoteID
+	for _, u := range useless {
+		if pt := &u.job.parts[u.part]; pt.old == "" {
+			ids = append(ids, pt.id)
+		} else {
+			pt.hash = kb.PartHash{}
+		}
 	}
-	if err := p.connect(ctx); err != nil {
-		return err
+	if len(ids) > 0 {
+		if err := p.connect(ctx); err != nil {
+			return err
+		}
 	}
 	bad, err := p.deleteIDs(ctx, ids)
 	if err != nil {
 		return err
 	}
-	for i, u := range useless {
-		if bad[ids[i]] != nil {
+	for _, u := range useless {
+		switch pt := &u.job.parts[u.part]; {
+		case pt.old != "":
+		case bad[pt.id] != nil:
 			p.unsure = true
-			continue
+		default:
+			pt.id = ""
 		}
-		u.job.parts[u.part].id = ""
 	}
 	return p.DB.Update(p.id, func(w *state.Writer) error {
 		for _, u := range useless {
@@ -334,7 +346,11 @@ func (p *pass) restart(ctx context.Context, s targets.Settler, wait map[targets.
 			time.Since(u.since) < p.limits.SettleTimeout && time.Since(u.first) < longestWait*p.limits.SettleTimeout:
 		case u.retried || time.Since(u.first) > longestWait*p.limits.SettleTimeout:
 			delete(wait, id)
-			p.giveUp(u, "no progress for "+p.limits.SettleTimeout.String()+", twice (status "+u.job.parts[u.part].status.String()+")")
+			why := "no progress for " + p.limits.SettleTimeout.String() + ", twice (status " + u.job.parts[u.part].status.String() + ")"
+			if u.detail != "" {
+				why += ": " + u.detail
+			}
+			p.giveUp(u, why)
 		default:
 			retry = append(retry, id)
 		}
@@ -423,7 +439,7 @@ func (p *pass) settled(jobs []*job) error {
 		if j.action != "" {
 			p.changed = true
 		}
-		if len(j.retire) > 0 {
+		if len(j.retire) > 0 || j.action != "" && p.roster != nil {
 			p.ready = append(p.ready, j)
 		}
 	}

@@ -28,11 +28,30 @@ type Flow struct {
 	Sources      []Source // in any order
 	To           targets.Target
 	Kind         string   // the vendor, for people
-	Agents       []string // agents that use the whole store
-	Delete       bool     // false: nothing is ever deleted
+	Agents       []Agent  // who gets the documents, at vendors that hand them out
+	// Side tells flows of one sync and target apart that have records of their own: the agent whose copy this is, or the vendor's mode.
+	Side string
+	// Copy is the agent whose own copy the target is; "" at vendors with one store for all.
+	Copy Agent
+	// First tells, of a document that several copies hold, for which of them it counts; nil counts all.
+	First           func(kb.Key) bool
+	KeepFrontMatter bool
+	Secrets         string // what happens to documents that seem to hold one: block, warn or off
+	Delete          bool   // false: nothing is ever deleted
 	MaxDelete    Limit
 	Reconcile    time.Duration // how long the records are trusted without a listing
 }
+
+// Agent is an agent at the vendor.
+type Agent struct {
+	ID string
+	// Match tells which documents it should have; nil means all. Rule is the same for people and for comparing: another rule means
+	// that its documents are to be looked at again.
+	Match func(kb.Key) bool
+	Rule  string
+}
+
+func (a Agent) wants(k kb.Key) bool { return a.Match == nil || a.Match(k) }
 
 // Source is an opened source under its configured name.
 type Source struct {
@@ -76,11 +95,15 @@ func (e *Engine) Run(ctx context.Context, f Flow, o Options, pr *Progress) *Entr
 	}
 	start := time.Now()
 	p := newPass(e, f, o, pr)
-	err := p.run(ctx)
+	run := (*pass).run
+	if _, ok := f.To.(targets.Bundler); ok {
+		run = (*pass).runBundle
+	}
+	err := run(p, ctx)
 	if errors.Is(err, errRestart) {
 		o.Reconcile = true
 		p = newPass(e, f, o, pr)
-		err = p.run(ctx)
+		err = run(p, ctx)
 	}
 	if errors.Is(err, errRestart) {
 		err = fault.New(fault.ErrSetup, "the store at the vendor becomes another one again and again").WithHint("is somebody deleting and creating it?")
@@ -97,7 +120,7 @@ func (e *Engine) Run(ctx context.Context, f Flow, o Options, pr *Progress) *Entr
 func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {
 	p := &pass{
 		Engine: e, flow: f, opt: o, progress: pr,
-		id:      state.Flow{Sync: f.Sync, Target: f.Target},
+		id:      state.Flow{Sync: f.Sync, Target: f.Target, Side: f.Side},
 		scope:   kb.NewScope(f.Owner, f.Sync),
 		limits:  f.To.Limits(),
 		entry:   newEntry(f, o),
@@ -105,6 +128,12 @@ func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {
 		awaited: map[kb.PartHash]bool{},
 	}
 	p.log = e.Log.With("sync", f.Sync, "target", f.Target)
+	if f.Copy.ID != "" {
+		p.log = p.log.With("agent", f.Copy.ID)
+	}
+	if a, ok := f.To.(targets.Assigner); ok {
+		p.roster = newRoster(a, f.Agents)
+	}
 	p.sender = newSender(p)
 	return p
 }

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// Check is what `check --connect` learnt about one target.
+type Check struct {
+	Target, Kind string
+	Agent        string // whose copy this is about; "" at vendors with one store for all
+	Store        targets.Store
+	Err          error
+	Problems     []error // about agents
+}
+
+// Connect asks every target whether its key, store and agents are good. It changes nothing.
+func (p *Program) Connect(ctx context.Context) []Check {
+	var out []Check
+	for _, name := range slices.Sorted(maps.Keys(p.Config.Targets)) {
+		c := Check{Target: name, Kind: p.Config.Targets[name].Type}
+		if !p.Config.Targets[name].Kind.AgentCopies {
+			out = append(out, c)
+			continue
+		}
+		for _, c.Agent = range p.agents(name) {
+			out = append(out, c)
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range out {
+		wg.Go(func() { out[i] = p.connect(ctx, out[i]) })
+	}
+	wg.Wait()
+	return out
+}
+
+// agents are those that any sync has at a target.
+func (p *Program) agents(target string) (out []string) {
+	for _, sy := range p.Config.Syncs {
+		if !slices.Contains(sy.To, target) {
+			continue
+		}
+		for _, a := range sy.AgentsAt(target) {
+			out = append(out, a.ID)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func (p *Program) connect(ctx context.Context, c Check) Check {
+	t, err := p.OpenTarget(c.Target, c.Agent, nil)
+	if err != nil {
+		c.Err = err
+		return c
+	}
+	defer func() { c.Err = errors.Join(c.Err, t.Close()) }()
+	if c.Store, c.Err = t.Connect(ctx, false); c.Err != nil || c.Store.ID == "" {
+		return c
+	}
+	agents := p.agents(c.Target)
+	switch t := t.(type) {
+	case targets.Linker:
+		if len(agents) > 0 {
+			res, err := t.Link(ctx, targets.LinkRequest{Want: agents, Searchable: true, DryRun: true})
+			c.Err, c.Problems = err, res.Problems
+		}
+	case targets.Assigner:
+		for _, a := range agents {
+			if _, err := t.Assigned(ctx, a); err != nil {
+				c.Problems = append(c.Problems, fmt.Errorf("agent %s: %w", kb.Printable(a), err))
+			}
+		}
+	}
+	return c
+}
