@@ -1,0 +1,264 @@
+package office
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"kbsyncd/internal/convert/markup"
+)
+
+// DOCX reads a Word document (Office Open XML). It is a markup.Reader.
+func DOCX(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
+	p, err := openPack(ctx, src, l)
+	if err != nil {
+		return markup.Result{}, err
+	}
+	rels, err := p.relations("")
+	if err != nil {
+		return markup.Result{}, err
+	}
+	title, err := p.title(rels)
+	if err != nil {
+		return markup.Result{}, err
+	}
+	d := &docx{pack: p, w: markup.NewWriter(l.Output)}
+	main := related(rels, "officeDocument", "word/document.xml")
+	if err := d.open(main); err != nil {
+		return markup.Result{}, err
+	}
+	err = d.story(main, func(x *markup.XML, e markup.Element) error {
+		if e.Name != "body" {
+			return nil
+		}
+		return d.blocks(x, d.w)
+	})
+	if err != nil {
+		return markup.Result{}, err
+	}
+	for i, n := range d.cited {
+		d.w.Note(strconv.Itoa(i+1), n)
+	}
+	return d.w.Result(title)
+}
+
+// docx is one Word document being read.
+type docx struct {
+	*pack
+	w      *markup.Writer
+	styles docxStyles
+	lists  docxLists
+	notes  map[string]markup.Inline // by kind and id
+	cited  []markup.Inline          // in the order of their marks
+	links  map[string]relation      // of the part being read
+	fields []field                  // open ones, innermost last; they may go over paragraphs
+	levels outline
+	code   []string // lines of code that wait for the next block
+}
+
+// open reads what stands beside the text: styles, lists and notes.
+func (d *docx) open(main string) error {
+	rels, err := d.relations(main)
+	if err != nil {
+		return err
+	}
+	if d.styles, err = d.readStyles(related(rels, "styles", "")); err != nil {
+		return err
+	}
+	if d.lists, err = d.readLists(related(rels, "numbering", "")); err != nil {
+		return err
+	}
+	d.notes = map[string]markup.Inline{}
+	for _, kind := range []string{"footnote", "endnote"} {
+		part := related(rels, kind+"s", "")
+		if part == "" || !d.Has(part) {
+			continue
+		}
+		err := d.story(part, func(x *markup.XML, e markup.Element) error {
+			if e.Name != kind || e.Attr("type") == "separator" || e.Attr("type") == "continuationSeparator" {
+				return nil
+			}
+			var f markup.Flat
+			err := d.blocks(x, &f)
+			d.notes[kind+e.Attr("id")] = f.Inline
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// story reads a part that has text.
+func (d *docx) story(part string, fn func(*markup.XML, markup.Element) error) (err error) {
+	if d.links, err = d.relations(part); err != nil {
+		return err
+	}
+	d.fields = nil
+	return d.each(part, fn)
+}
+
+// blocks reads paragraphs and tables, up to the end of the element that holds them.
+func (d *docx) blocks(x *markup.XML, out markup.Blocks) error {
+	err := x.Each(func(e markup.Element) error { return d.block(x, e, out) }, nil)
+	d.flush(out)
+	return err
+}
+
+func (d *docx) block(x *markup.XML, e markup.Element, out markup.Blocks) error {
+	inner := func(e markup.Element) error { return d.block(x, e, out) }
+	switch e.Name {
+	case "p":
+		return d.paragraph(x, out)
+	case "tbl":
+		d.flush(out)
+		d.leave(out)
+		rows, err := d.table(x)
+		if err == nil {
+			out.Table(rows)
+		}
+		return err
+	case "sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag":
+		return x.Each(inner, nil)
+	case "AlternateContent":
+		return alternative(x, inner)
+	}
+	return nil
+}
+
+// alternative reads the first choice of several forms of one content.
+func alternative(x *markup.XML, fn func(markup.Element) error) error {
+	taken := false
+	return x.Each(func(e markup.Element) error {
+		if taken || e.Name != "Choice" && e.Name != "Fallback" {
+			return nil
+		}
+		taken = true
+		return x.Each(fn, nil)
+	}, nil)
+}
+
+// flush writes the code that waits.
+func (d *docx) flush(out markup.Blocks) {
+	if len(d.code) > 0 {
+		out.Code("", strings.Join(d.code, "\n"))
+		d.code = nil
+	}
+}
+
+func (d *docx) leave(out markup.Blocks) {
+	d.levels = d.levels[:0]
+	out.Leave(0)
+}
+
+func (d *docx) paragraph(x *markup.XML, out markup.Blocks) error {
+	p := paragraph{docx: d, x: x, outline: -1, list: -1}
+	if err := x.Each(p.child, nil); err != nil {
+		return err
+	}
+	d.write(&p, out)
+	for _, box := range p.boxes {
+		d.leave(out)
+		out.Paragraph(box)
+	}
+	return nil
+}
+
+// write decides what a paragraph is: a heading, an item of a list, code, or text.
+func (d *docx) write(p *paragraph, out markup.Blocks) {
+	style := d.styles.paragraph(p.style)
+	if style.code {
+		if text := p.plain(); text != "" || len(d.code) > 0 {
+			d.code = append(d.code, text)
+		}
+		return
+	}
+	d.flush(out)
+	if p.text.Blank() {
+		return
+	}
+	if p.outline < 0 {
+		p.outline = style.outline
+	}
+	if p.outline >= 0 && p.outline < 9 {
+		d.leave(out)
+		out.Heading(p.outline+1, p.text)
+		return
+	}
+	if p.list < 0 {
+		p.list = style.list
+		p.level = max(p.level, style.level)
+	}
+	switch number, kind := d.lists.next(p.list, p.level); kind {
+	case listItem:
+		out.Item(d.levels.depth(p.level), number, p.text)
+	case listMore:
+		out.Paragraph(p.text)
+	default:
+		d.leave(out)
+		out.Paragraph(p.text)
+	}
+}
+
+// table reads the rows of a table. A cell over several columns is followed by empty ones, one that goes on from the row above is empty.
+func (d *docx) table(x *markup.XML) ([][]markup.Inline, error) {
+	var rows [][]markup.Inline
+	cells := 0
+	var row func(markup.Element) error
+	cell := func(markup.Element) error {
+		var f markup.Flat
+		span := 1
+		outer := d.levels
+		d.levels = nil
+		err := x.Each(func(e markup.Element) error {
+			if e.Name == "tcPr" {
+				return x.Each(func(e markup.Element) error {
+					if n, err := strconv.Atoi(e.Attr("val")); e.Name == "gridSpan" && err == nil {
+						span = min(max(n, 1), 100)
+					}
+					return nil
+				}, nil)
+			}
+			return d.block(x, e, &f)
+		}, nil)
+		d.flush(&f)
+		d.levels = outer
+		if cells += span; cells > maxCells {
+			return errCells()
+		}
+		last := &rows[len(rows)-1]
+		*last = append(*last, f.Inline)
+		*last = append(*last, make([]markup.Inline, span-1)...)
+		return err
+	}
+	inRow := func(e markup.Element) error {
+		switch e.Name {
+		case "tc":
+			return cell(e)
+		case "trPr":
+			return x.Each(func(e markup.Element) error {
+				if e.Name == "del" { // a row that a tracked change deletes
+					rows[len(rows)-1] = nil
+				}
+				return nil
+			}, nil)
+		case "sdt", "sdtContent", "customXml":
+			return x.Each(row, nil)
+		}
+		return nil
+	}
+	row = func(e markup.Element) error {
+		switch e.Name {
+		case "tr":
+			rows = append(rows, nil)
+			return x.Each(inRow, nil)
+		case "sdt", "sdtContent", "ins", "customXml":
+			return x.Each(row, nil)
+		case "tc":
+			return cell(e)
+		}
+		return nil
+	}
+	return rows, x.Each(row, nil)
+}

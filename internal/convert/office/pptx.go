@@ -1,0 +1,17 @@
+package office
+
+import (
+	"context"
+
+	"kbsyncd/internal/convert/markup"
+)
+
+func PPTX(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
+	return markup.Result{}, nil
+}
+func ODT(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
+	return markup.Result{}, nil
+}
+func RTF(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
+	return markup.Result{}, nil
+}
