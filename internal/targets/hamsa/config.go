@@ -1,9 +1,12 @@
 package hamsa
 
 import (
+	"fmt"
+	"net/http"
 	"time"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
 )
 
@@ -12,9 +15,19 @@ const defaultBase = "https://api.tryhamsa.com"
 // Kind is Hamsa as listed in targets/all.
 var Kind = targets.Kind{
 	Name:       "hamsa",
-	Summary:    "Hamsa: text items that voice agents refer to (not built yet)",
+	Summary:    "Hamsa: text items of a project, which voice agents refer to one by one",
 	NewConfig:  func() targets.Config { return NewConfig() },
 	AgentMatch: true,
+	Facts: []targets.Fact{
+		{Name: "store", Value: "the project that the API key belongs to"},
+		{Name: "files", Value: "none; everything goes as text, split above max_chars"},
+		{Name: "batch", Value: "one item a request"},
+		{Name: "changed content", Value: "new item, processed, swapped for the old one in each agent, then the old one is retired"},
+		{Name: "deletion", Value: "not documented: items are renamed to \"… (retired)\" and counted as orphans; try_delete tries to delete them"},
+		{Name: "rename", Value: "in place"},
+		{Name: "searchable", Value: "when the vendor has processed the item, which it does by itself"},
+		{Name: "agents", Value: "each lists its items; those of others stay"},
+	},
 }
 
 var _ targets.Config = (*Config)(nil)
@@ -24,6 +37,8 @@ type Config struct {
 	targets.Common
 	TryDelete bool `yaml:"try_delete" doc:"Delete what is out of date with a request that the vendor does not document; false leaves it inactive and counts it as an orphan."`
 	MaxChars  int  `yaml:"max_chars" doc:"Longer texts are split into several items."`
+
+	transport http.RoundTripper // for tests
 }
 
 // NewConfig is a configuration with its defaults.
@@ -55,8 +70,39 @@ func (c *Config) Validate() []fault.Invalid {
 	return out
 }
 
-// Open says that this kind of target cannot be used yet.
-func (c *Config) Open(targets.Options) (targets.Target, error) {
-	return nil, fault.New(fault.ErrSetup, "targets of type hamsa are not built yet").
-		WithHint("remove it from the syncs for now")
+// Open implements targets.Config.
+func (c *Config) Open(o targets.Options) (targets.Target, error) {
+	t, err := c.open(o)
+	if err != nil {
+		return nil, err // a nil *Target in the interface would not be nil
+	}
+	return t, nil
+}
+
+func (c *Config) open(o targets.Options) (*Target, error) {
+	text, given := c.Routes["item_delete"]
+	if !given {
+		text = routes["item_delete"]
+	}
+	route, msg, _ := targets.ParseRoute("item_delete", text, routes)
+	if msg != "" {
+		return nil, fmt.Errorf("hamsa: routes.item_delete: %s", msg)
+	}
+	client, err := httpapi.New(httpapi.Options{
+		Vendor: "hamsa", BaseURL: c.BaseURL, Header: "Authorization", Scheme: "Token ", Key: c.APIKey, UserAgent: o.UserAgent,
+		Timeout: c.Timeout, Rate: c.Rate, Burst: c.Concurrency, Concurrency: c.Concurrency, Logger: o.Logger, Transport: c.transport,
+		CheckOK: refusal,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{
+		cfg: *c, http: client, log: o.Logger, deleteRoute: route,
+		sent: sentNames{ids: map[string]string{}}, dropped: droppedItems{agents: map[targets.RemoteID][]string{}},
+	}
+	if t.log == nil {
+		t.log = discardLog
+	}
+	t.take.Store(mostTaken)
+	return t, nil
 }

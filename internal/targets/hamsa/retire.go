@@ -1,0 +1,149 @@
+package hamsa
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// Delete implements targets.Target. No deletion is documented: unless the configuration says to try one, an item is made
+// inactive for the agents that it was taken from and gets a name that says that it is out of use. It does not touch the
+// lists of agents.
+func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
+	out := make([]targets.Result, len(ids))
+	err := t.each(ctx, out, func(i int) (targets.Result, error) {
+		left, err := t.remove(ctx, ids[i])
+		return targets.Result{ID: ids[i], Left: left}, err
+	})
+	return out, err
+}
+
+// deletes tells whether a deletion is worth a request.
+func (t *Target) deletes() bool { return t.cfg.TryDelete && !t.noDelete.Load() }
+
+// remove deletes an item or takes it out of use; left tells that it is still there.
+func (t *Target) remove(ctx context.Context, id targets.RemoteID) (left bool, err error) {
+	if t.deletes() {
+		if gone, err := t.tryDelete(ctx, id); gone || err != nil {
+			return false, err
+		}
+	}
+	return t.retire(ctx, id)
+}
+
+// tryDelete deletes an item and looks whether it is gone. gone is false without an error where the vendor refuses, and when
+// that was because it deletes nothing, no other item is tried.
+func (t *Target) tryDelete(ctx context.Context, id targets.RemoteID) (gone bool, err error) {
+	if _, err := itemPath(id); err != nil {
+		return false, err
+	}
+	path := strings.ReplaceAll(t.deleteRoute.Path, "{id}", url.PathEscape(string(id)))
+	_, err = t.do(ctx, httpapi.Request{Op: "delete item", Method: t.deleteRoute.Method, Path: path})
+	switch s := httpapi.Status(err); {
+	case err == nil || errors.Is(err, fault.ErrNotFound):
+	case s == http.StatusMethodNotAllowed || s == http.StatusNotImplemented:
+		t.giveUpDeleting(err)
+		return false, nil
+	case ends(ctx, err) || passing(err):
+		return false, err
+	default:
+		t.log.Warn("an item could not be deleted and is taken out of use instead", "id", string(id), "err", err)
+		return false, nil
+	}
+	_, lookErr := t.item(ctx, id)
+	switch {
+	case errors.Is(lookErr, fault.ErrNotFound):
+		t.dropped.forget(id)
+		return true, nil
+	case lookErr != nil:
+		return false, fault.New(fault.ErrUnknown, "hamsa: whether the item is gone could not be seen").Because(lookErr)
+	}
+	t.giveUpDeleting(err)
+	return false, nil
+}
+
+func (t *Target) giveUpDeleting(err error) {
+	if t.noDelete.CompareAndSwap(false, true) {
+		t.log.Warn("the vendor does not delete items; they are taken out of use instead", "err", err)
+	}
+}
+
+// retire takes an item out of use. An item whose name carries no mark was named by somebody else since, and keeps it.
+func (t *Target) retire(ctx context.Context, id targets.RemoteID) (left bool, err error) {
+	it, err := t.item(ctx, id)
+	if errors.Is(err, fault.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if _, _, ours := kb.ParseName(it.Name); !ours {
+		return true, nil
+	}
+	for _, agent := range t.dropped.from(id) {
+		if err := t.deactivate(ctx, agent, id); ends(ctx, err) {
+			return false, err
+		} else if err != nil {
+			t.log.Debug("an item stays active for an agent that does not list it", "id", string(id), "agent", agent, "err", err)
+		}
+	}
+	if _, err := t.rename(ctx, id, retiredName(it.Name)); err != nil && !errors.Is(err, fault.ErrNotFound) {
+		return false, err
+	} else if err != nil {
+		return false, nil
+	}
+	t.dropped.forget(id)
+	return true, nil
+}
+
+// deactivate makes an item inactive for an agent. The agent does not list it any more, so a failure does no harm.
+func (t *Target) deactivate(ctx context.Context, agent string, id targets.RemoteID) error {
+	_, err := t.do(ctx, httpapi.Request{
+		Op: "deactivate item", Method: http.MethodPost, Path: itemsPath + "/toggle-activation",
+		JSON: struct {
+			VoiceAgentID string           `json:"voiceAgentId"`
+			ItemID       targets.RemoteID `json:"knowledgeBaseItemId"`
+			IsActive     bool             `json:"isActive"`
+		}{agent, id, false},
+	})
+	return err
+}
+
+// droppedItems remembers from which agents items were taken, until the items are deleted. Losing it costs nothing but a request to
+// make the item inactive.
+type droppedItems struct {
+	mu     sync.Mutex
+	agents map[targets.RemoteID][]string // guarded by mu
+}
+
+func (d *droppedItems) note(agent string, id targets.RemoteID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.agents) >= mostSent {
+		clear(d.agents)
+	}
+	if !slices.Contains(d.agents[id], agent) {
+		d.agents[id] = append(d.agents[id], agent)
+	}
+}
+
+func (d *droppedItems) from(id targets.RemoteID) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.agents[id])
+}
+
+func (d *droppedItems) forget(id targets.RemoteID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.agents, id)
+}
