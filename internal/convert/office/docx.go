@@ -2,8 +2,6 @@ package office
 
 import (
 	"context"
-	"strconv"
-	"strings"
 
 	"kbsyncd/internal/convert/markup"
 )
@@ -22,12 +20,12 @@ func DOCX(ctx context.Context, src []byte, l markup.Limits) (markup.Result, erro
 	if err != nil {
 		return markup.Result{}, err
 	}
-	d := &docx{pack: p, w: markup.NewWriter(l.Output)}
+	d := &docx{pack: p, story: story{w: markup.NewWriter(l.Output)}}
 	main := related(rels, "officeDocument", "word/document.xml")
 	if err := d.open(main); err != nil {
 		return markup.Result{}, err
 	}
-	err = d.story(main, func(x *markup.XML, e markup.Element) error {
+	err = d.part(main, func(x *markup.XML, e markup.Element) error {
 		if e.Name != "body" {
 			return nil
 		}
@@ -36,24 +34,18 @@ func DOCX(ctx context.Context, src []byte, l markup.Limits) (markup.Result, erro
 	if err != nil {
 		return markup.Result{}, err
 	}
-	for i, n := range d.cited {
-		d.w.Note(strconv.Itoa(i+1), n)
-	}
-	return d.w.Result(title)
+	return d.result(title)
 }
 
 // docx is one Word document being read.
 type docx struct {
 	*pack
-	w      *markup.Writer
+	story
 	styles docxStyles
 	lists  docxLists
 	notes  map[string]markup.Inline // by kind and id
-	cited  []markup.Inline          // in the order of their marks
 	links  map[string]relation      // of the part being read
 	fields []field                  // open ones, innermost last; they may go over paragraphs
-	levels outline
-	code   []string // lines of code that wait for the next block
 }
 
 // open reads what stands beside the text: styles, lists and notes.
@@ -74,13 +66,12 @@ func (d *docx) open(main string) error {
 		if part == "" || !d.Has(part) {
 			continue
 		}
-		err := d.story(part, func(x *markup.XML, e markup.Element) error {
+		err := d.part(part, func(x *markup.XML, e markup.Element) error {
 			if e.Name != kind || e.Attr("type") == "separator" || e.Attr("type") == "continuationSeparator" {
 				return nil
 			}
-			var f markup.Flat
-			err := d.blocks(x, &f)
-			d.notes[kind+e.Attr("id")] = f.Inline
+			note, err := d.apart(func(out markup.Blocks) error { return d.blocks(x, out) })
+			d.notes[kind+e.Attr("id")] = note
 			return err
 		})
 		if err != nil {
@@ -90,8 +81,8 @@ func (d *docx) open(main string) error {
 	return nil
 }
 
-// story reads a part that has text.
-func (d *docx) story(part string, fn func(*markup.XML, markup.Element) error) (err error) {
+// part reads a part that has text.
+func (d *docx) part(part string, fn func(*markup.XML, markup.Element) error) (err error) {
 	if d.links, err = d.relations(part); err != nil {
 		return err
 	}
@@ -139,19 +130,6 @@ func alternative(x *markup.XML, fn func(markup.Element) error) error {
 	}, nil)
 }
 
-// flush writes the code that waits.
-func (d *docx) flush(out markup.Blocks) {
-	if len(d.code) > 0 {
-		out.Code("", strings.Join(d.code, "\n"))
-		d.code = nil
-	}
-}
-
-func (d *docx) leave(out markup.Blocks) {
-	d.levels = d.levels[:0]
-	out.Leave(0)
-}
-
 func (d *docx) paragraph(x *markup.XML, out markup.Blocks) error {
 	p := paragraph{docx: d, x: x, outline: -1, list: -1}
 	if err := x.Each(p.child, nil); err != nil {
@@ -169,9 +147,7 @@ func (d *docx) paragraph(x *markup.XML, out markup.Blocks) error {
 func (d *docx) write(p *paragraph, out markup.Blocks) {
 	style := d.styles.paragraph(p.style)
 	if style.code {
-		if text := p.plain(); text != "" || len(d.code) > 0 {
-			d.code = append(d.code, text)
-		}
+		d.codeLine(p.text)
 		return
 	}
 	d.flush(out)
@@ -201,64 +177,52 @@ func (d *docx) write(p *paragraph, out markup.Blocks) {
 	}
 }
 
-// table reads the rows of a table. A cell over several columns is followed by empty ones, one that goes on from the row above is empty.
+// table reads the rows of a table. A cell that goes on from the row above is empty.
 func (d *docx) table(x *markup.XML) ([][]markup.Inline, error) {
-	var rows [][]markup.Inline
-	cells := 0
-	var row func(markup.Element) error
-	cell := func(markup.Element) error {
-		var f markup.Flat
-		span := 1
-		outer := d.levels
-		d.levels = nil
-		err := x.Each(func(e markup.Element) error {
-			if e.Name == "tcPr" {
-				return x.Each(func(e markup.Element) error {
-					if n, err := strconv.Atoi(e.Attr("val")); e.Name == "gridSpan" && err == nil {
-						span = min(max(n, 1), 100)
-					}
-					return nil
-				}, nil)
-			}
-			return d.block(x, e, &f)
-		}, nil)
-		d.flush(&f)
-		d.levels = outer
-		if cells += span; cells > maxCells {
-			return errCells()
-		}
-		last := &rows[len(rows)-1]
-		*last = append(*last, f.Inline)
-		*last = append(*last, make([]markup.Inline, span-1)...)
-		return err
-	}
-	inRow := func(e markup.Element) error {
-		switch e.Name {
-		case "tc":
-			return cell(e)
-		case "trPr":
-			return x.Each(func(e markup.Element) error {
-				if e.Name == "del" { // a row that a tracked change deletes
-					rows[len(rows)-1] = nil
-				}
-				return nil
-			}, nil)
-		case "sdt", "sdtContent", "customXml":
-			return x.Each(row, nil)
-		}
-		return nil
-	}
-	row = func(e markup.Element) error {
+	var t table
+	deleted := false
+	var child func(markup.Element) error
+	child = func(e markup.Element) error {
 		switch e.Name {
 		case "tr":
-			rows = append(rows, nil)
-			return x.Each(inRow, nil)
-		case "sdt", "sdtContent", "ins", "customXml":
-			return x.Each(row, nil)
+			t.row()
+			deleted = false
+			err := x.Each(child, nil)
+			if deleted {
+				t.rows = t.rows[:len(t.rows)-1]
+			}
+			return err
+		case "trPr":
+			return x.Each(func(e markup.Element) error {
+				deleted = deleted || e.Name == "del" // by a tracked change
+				return nil
+			}, nil)
 		case "tc":
-			return cell(e)
+			span := 1
+			cell, err := d.apart(func(out markup.Blocks) error { return d.cell(x, out, &span) })
+			if err != nil {
+				return err
+			}
+			return t.add(cell, span)
+		case "sdt", "sdtContent", "ins", "customXml":
+			return x.Each(child, nil)
 		}
 		return nil
 	}
-	return rows, x.Each(row, nil)
+	err := x.Each(child, nil)
+	return t.rows, err
+}
+
+func (d *docx) cell(x *markup.XML, out markup.Blocks, span *int) error {
+	return x.Each(func(e markup.Element) error {
+		if e.Name != "tcPr" {
+			return d.block(x, e, out)
+		}
+		return x.Each(func(e markup.Element) error {
+			if e.Name == "gridSpan" {
+				*span = number(e.Attr("val"), 1)
+			}
+			return nil
+		}, nil)
+	}, nil)
 }

@@ -128,7 +128,7 @@ func (p *paragraph) run() error {
 			}
 			return err
 		case "footnoteReference", "endnoteReference":
-			p.cite(strings.TrimSuffix(e.Name, "Reference") + e.Attr("id"))
+			p.text.Add(p.cite(p.notes[strings.TrimSuffix(e.Name, "Reference")+e.Attr("id")]))
 		case "drawing", "pict", "object":
 			return p.x.Each(p.drawing, nil)
 		case "ruby", "rubyBase":
@@ -208,16 +208,6 @@ func hyperlink(instruction string) string {
 	return ""
 }
 
-// cite puts the mark of a note.
-func (p *paragraph) cite(id string) {
-	note, ok := p.notes[id]
-	if !ok || note.Blank() {
-		return
-	}
-	p.cited = append(p.cited, note)
-	p.text.Add(markup.Run{Text: "[^" + strconv.Itoa(len(p.cited)) + "]", Style: markup.Raw})
-}
-
 // drawing looks for what can be read in a drawing: descriptions of pictures, and text boxes.
 func (p *paragraph) drawing(e markup.Element) error {
 	switch e.Name {
@@ -230,12 +220,11 @@ func (p *paragraph) drawing(e markup.Element) error {
 			p.add("["+alt+"]", 0)
 		}
 	case "txbxContent":
-		var f markup.Flat
-		code, levels, fields := p.code, p.levels, p.fields
-		p.code, p.levels, p.fields = nil, nil, nil
-		err := p.blocks(p.x, &f)
-		p.code, p.levels, p.fields = code, levels, fields
-		p.boxes = append(p.boxes, f.Inline)
+		fields := p.fields
+		p.fields = nil
+		box, err := p.apart(func(out markup.Blocks) error { return p.blocks(p.x, out) })
+		p.fields = fields
+		p.boxes = append(p.boxes, box)
 		return err
 	case "AlternateContent":
 		return alternative(p.x, p.drawing)
@@ -258,13 +247,4 @@ func (p *paragraph) math(e markup.Element) error {
 		p.add("_", 0)
 	}
 	return p.x.Each(p.math, nil)
-}
-
-// plain is the text of a paragraph of code, with its line breaks and blanks.
-func (p *paragraph) plain() string {
-	var b strings.Builder
-	for _, r := range p.text {
-		b.WriteString(r.Text)
-	}
-	return b.String()
 }

@@ -108,23 +108,9 @@ func (p *pack) title(rels map[string]relation) (string, error) {
 	return title, err
 }
 
-// outline turns levels of lists, of which a document may skip some, into depths that grow by one.
-type outline []int
-
-// depth of an item of this level.
-func (o *outline) depth(level int) int {
-	for n := len(*o); n > 0 && (*o)[n-1] > level; n-- {
-		*o = (*o)[:n-1]
-	}
-	if n := len(*o); n == 0 || (*o)[n-1] < level {
-		*o = append(*o, level)
-	}
-	return len(*o) - 1
-}
-
 // isCode tells from the name of a style that it is for code.
 func isCode(style string) bool {
-	style = strings.ToLower(style)
+	style = strings.ReplaceAll(strings.ToLower(style), "_", " ")
 	for _, s := range []string{"code", "preformatted", "verbatim", "source text", "macro text"} {
 		if strings.Contains(style, s) {
 			return true

@@ -9,9 +9,6 @@ import (
 func PPTX(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
 	return markup.Result{}, nil
 }
-func ODT(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
-	return markup.Result{}, nil
-}
 func RTF(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
 	return markup.Result{}, nil
 }
