@@ -10,6 +10,7 @@ import (
 
 	"kbsyncd/internal/config"
 	"kbsyncd/internal/console"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources/folder"
 )
 
@@ -52,18 +53,22 @@ func (a *app) checkCommand() *cobra.Command {
 			}
 			bad := false
 			for _, c := range a.program(cfg, a.stderr, true).Connect(cmd.Context()) {
+				name := c.Target
+				if c.Agent != "" {
+					name += " (" + kb.Printable(c.Agent) + ")"
+				}
 				switch {
 				case c.Err != nil:
 					bad = true
-					out.Printf("✗ %s: %v\n", c.Target, c.Err)
+					out.Printf("✗ %s: %v\n", name, c.Err)
 				case c.Store.ID == "":
-					out.Printf("✓ %s: the key works; %q does not exist yet and will be created\n", c.Target, c.Store.Name)
+					out.Printf("✓ %s: the key works; %q does not exist yet and will be created\n", name, c.Store.Name)
 				default:
-					out.Printf("✓ %s: the key works; %q is %s\n", c.Target, c.Store.Name, c.Store.ID)
+					out.Printf("✓ %s: the key works; %q is %s\n", name, c.Store.Name, c.Store.ID)
 				}
 				for _, p := range c.Problems {
 					bad = true
-					out.Printf("✗ %s: %v\n", c.Target, p)
+					out.Printf("✗ %s: %v\n", name, p)
 				}
 			}
 			if bad {

@@ -101,10 +101,10 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kbsyncd",
 		Short: "Keep the knowledge bases of AI agents equal to where the documents really live",
-		Long: `kbsyncd keeps vendors' knowledge bases (Starleads, …) equal to your folders: it finds what changed, sends it
+		Long: `kbsyncd keeps vendors' knowledge bases (Starleads, Chatbase, Hamsa, Converse) equal to your folders: it finds what changed, sends it
 within the vendor's limits, waits until it is searchable, hands it to the agents, and removes what is gone.
 
-  kbsyncd demo --once          see it work, with a simulated vendor
+  kbsyncd demo --once          see it work, with simulated vendors
   kbsyncd init                 write a first kbsync.yaml
   kbsyncd check --connect      is the configuration right, does the key work?
   kbsyncd --once --dry-run     what would change?
@@ -122,7 +122,7 @@ within the vendor's limits, waits until it is searchable, hands it to the agents
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return usage{fmt.Errorf("%w; see kbsyncd --help", err)}
 	})
-	root.AddCommand(a.checkCommand(), a.statusCommand(), a.explainCommand(), a.approveCommand(), a.providersCommand(),
+	root.AddCommand(a.checkCommand(), a.statusCommand(), a.explainCommand(), a.approveCommand(), a.searchCommand(), a.reindexCommand(), a.providersCommand(),
 		a.initCommand(), a.schemaCommand(), a.demoCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }

@@ -16,6 +16,7 @@ import (
 
 	"kbsyncd/internal/config"
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/state"
 	kbsync "kbsyncd/internal/sync"

@@ -97,6 +97,13 @@ func (p *pass) give(ctx context.Context, m *member, add, drop []targets.RemoteID
 	if err := p.connect(ctx); err != nil {
 		return err
 	}
+	// Whom we gave something is remembered before it is given, so that it can be taken back whatever happens.
+	if len(add) > 0 && !slices.Contains(p.facts.Linked, m.ID) {
+		p.facts.Linked = slices.Sorted(slices.Values(append(slices.Clone(p.facts.Linked), m.ID)))
+		if err := p.writeFacts(); err != nil {
+			return err
+		}
+	}
 	if err := p.roster.to.Assign(ctx, m.ID, add, drop); err != nil {
 		return err
 	}
@@ -106,15 +113,7 @@ func (p *pass) give(ctx context.Context, m *member, add, drop []targets.RemoteID
 	for _, id := range drop {
 		delete(m.held, id)
 	}
-	p.facts.Linked = withName(p.facts.Linked, m.ID)
 	return nil
-}
-
-func withName(list []string, name string) []string {
-	if slices.Contains(list, name) {
-		return list
-	}
-	return slices.Sorted(slices.Values(append(slices.Clone(list), name)))
 }
 
 // handOver gives every agent the versions that are searchable now and takes away those that they replace. It returns the

@@ -32,7 +32,7 @@ type part struct {
 	status targets.Status
 	old    targets.RemoteID // while it is missing: the remote document that takes its content in place
 	begun  bool             // we asked for its indexing in this pass
-	sent   bool // it was sent in this pass
+	sent   bool             // it was sent in this pass
 }
 
 // signature stands for the content of a document at a target: how many parts, and the beginning of the

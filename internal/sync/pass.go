@@ -68,7 +68,7 @@ type pass struct {
 	roster     *roster // nil: the vendor does not hand out documents one by one
 	dismissed  []gone  // documents that reading showed are not meant for this target
 	counted    int     // documents that count for the entry
-	freshJobs  []*job // held back until the scan is over
+	freshJobs  []*job  // held back until the scan is over
 	settling   []*job
 	ready      []*job // settled: to be given to agents, with older versions to retire
 	cleanups   []*job // searchable and complete, with leftovers

@@ -78,14 +78,14 @@ type Entry struct {
 
 // Change is one thing that was done, or would be.
 type Change struct {
-	Action   string    `json:"action"`
-	Document string    `json:"document"`
-	Bytes    int64     `json:"bytes"`
-	Parts    int       `json:"parts"`
-	From     string    `json:"from,omitempty"` // the earlier key of a renamed document
+	Action   string `json:"action"`
+	Document string `json:"document"`
+	Bytes    int64  `json:"bytes"`
+	Parts    int    `json:"parts"`
+	From     string `json:"from,omitempty"` // the earlier key of a renamed document
 	// Documents is how many documents more, or less, an agent has; 0 where it gets the store as a whole.
-	Documents int `json:"documents,omitempty"`
-	Modified time.Time `json:"-"`
+	Documents int       `json:"documents,omitempty"`
+	Modified  time.Time `json:"-"`
 }
 
 // Skipped is a document that no target of the sync can take.

@@ -27,8 +27,8 @@ type Flow struct {
 	Owner        string   // part of every remote name's mark
 	Sources      []Source // in any order
 	To           targets.Target
-	Kind         string   // the vendor, for people
-	Agents       []Agent  // who gets the documents, at vendors that hand them out
+	Kind         string  // the vendor, for people
+	Agents       []Agent // who gets the documents, at vendors that hand them out
 	// Side tells flows of one sync and target apart that have records of their own: the agent whose copy this is, or the vendor's mode.
 	Side string
 	// Copy is the agent whose own copy the target is; "" at vendors with one store for all.
@@ -38,8 +38,8 @@ type Flow struct {
 	KeepFrontMatter bool
 	Secrets         string // what happens to documents that seem to hold one: block, warn or off
 	Delete          bool   // false: nothing is ever deleted
-	MaxDelete    Limit
-	Reconcile    time.Duration // how long the records are trusted without a listing
+	MaxDelete       Limit
+	Reconcile       time.Duration // how long the records are trusted without a listing
 }
 
 // Agent is an agent at the vendor.
