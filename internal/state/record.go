@@ -23,7 +23,7 @@ type Record struct {
 	Narrowed bool
 	Agents   []string
 	Parts    []Part
-	Retire      []string // remote ids of older versions, to be deleted once the parts are searchable
+	Retire   []string // remote ids of older versions, to be deleted once the parts are searchable
 }
 
 // Part is one remote document.
