@@ -1,18 +1,17 @@
 // Package convert turns a document into the rendition that a target accepts: the same bytes under an extension that the
-// vendor takes, in one piece or in parts. It decides by name, size and the head of the content what a document
-// is, reads it once, and never holds a whole document in memory. The parts of a rendition, put together, are
-// exactly the bytes of the source. It knows no vendor: what one takes comes in as a Target.
+// vendor takes, or, where it does not take them, Markdown that a reader makes of them; in one piece or in parts within the
+// vendor's limit. It decides by name, size and the head of the content what a document is.
+//
+// Bytes that go as they are stream by once and are never held in memory; the parts of such a rendition are ranges of
+// the source. What must be converted is read into memory within bounds, and the parts are ranges of what came out of it, which is made
+// again when it is opened later and is no longer in the cache. Parts hold every line of the text exactly once; only the headings that a part
+// stands under are repeated in front of it. It knows no vendor: what one takes comes in as a Target.
 package convert
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"sync"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -20,7 +19,7 @@ import (
 )
 
 // Version is part of what records remember: it is raised when the same bytes give another rendition.
-const Version = 1
+const Version = 2
 
 // Target is what a vendor takes.
 type Target struct {
@@ -32,22 +31,27 @@ type Target struct {
 	Secrets string
 }
 
-// ErrSkip says that the document's own front matter keeps it from being sent.
-var ErrSkip = errors.New("its front matter says kbsync.skip")
-
-// Part is one piece of a rendition: a range of the source's bytes.
+// Part is one piece of a rendition: a prefix and a range of the source's bytes, or of what the source was converted to.
 type Part struct {
-	Index        int   // 0 for a document in one piece, else 1, 2, …
-	Offset, Size int64 // where it is in the source
-	Digest       kb.Digest
-	Ext          string // the extension to send it under, with its dot
-	MediaType    string
+	Index  int    // 0 for a document in one piece, else 1, 2, …
+	Prefix string // what is sent in front of the range: the document's title, or the headings that it stands under
+	Offset int64  // where the range begins
+	Size   int64  // bytes that are sent: the prefix and the range
+	Digest kb.Digest
+	Ext    string // the extension to send it under, with its dot
+	// MediaType is the one of Ext.
+	MediaType string
+
+	made recipe
 }
+
+// Converted tells that the range is not one of the source's bytes but of what was made of them.
+func (p Part) Converted() bool { return p.made != recipe{} }
 
 // Rendition is a document in the form that a target takes.
 type Rendition struct {
 	Digest   kb.Digest // of the source's bytes
-	Parts    []Part    // in order; together they are the source
+	Parts    []Part    // in order
 	Doubtful bool      // see kb.Content
 	// Narrowed: the document's front matter names, in Agents, those that may have it; all others may not.
 	Narrowed bool
@@ -62,20 +66,46 @@ func Choose(k kb.Key, size int64, to Target) error {
 	return err
 }
 
-// Render reads the document once and decides how it is sent. What opening and reading it gives (fault.ErrChanged,
-// fault.ErrNotFound, …) is passed on wrapped; fault.ErrUnsupported says that it is to be skipped.
+// Render reads the document and decides how it is sent. What opening and reading it gives (fault.ErrChanged,
+// fault.ErrNotFound, …) is passed on wrapped; fault.ErrUnsupported says that it is to be skipped, ErrSkip that its own
+// front matter wants it so, and ErrLeak that it seems to hold a secret.
 func Render(ctx context.Context, d kb.Document, to Target) (Rendition, error) {
 	how, err := choose(d.Key, d.Size, to)
 	if err != nil {
 		return Rendition{}, err
 	}
+	if how.made == (recipe{}) {
+		out, err := stream(ctx, d, how, to)
+		switch {
+		case errors.Is(err, errEncoding):
+			how = how.decoded(to)
+		case errors.Is(err, errAboveLimit):
+			how = how.above(to)
+		default:
+			return out, err
+		}
+	}
+	out, err := renderMade(ctx, d, how, to)
+	if how.made.way == wayPages && errors.Is(err, fault.ErrUnsupported) {
+		// A page alone is above the limit, or the pages cannot be told apart; its text may still be had.
+		if text := how.read(to); text.ext != "" {
+			if out, err := renderMade(ctx, d, text, to); err == nil {
+				return out, nil
+			}
+		}
+	}
+	return out, err
+}
+
+// stream renders a document that goes as it is.
+func stream(ctx context.Context, d kb.Document, how plan, to Target) (Rendition, error) {
 	src, err := d.Open(ctx)
 	if err != nil {
 		return Rendition{}, fmt.Errorf("open: %w", err)
 	}
-	r := readers.Get().(*reader)
-	out, err := r.render(ctx, d, src, how, to)
-	readers.Put(r)
+	r := workers.Get().(*worker)
+	out, err := r.render(ctx, src, d.Size, how, to)
+	workers.Put(r)
 	if err == nil {
 		if out.Doubtful, err = src.Verify(); err != nil {
 			err = fmt.Errorf("read: %w", err)
@@ -89,142 +119,26 @@ func Render(ctx context.Context, d kb.Document, to Target) (Rendition, error) {
 	return out, nil
 }
 
-// bufferSize is large enough that system calls do not count and small enough to keep one for each worker.
-const bufferSize = 128 << 10
-
-// reader is what reading one document needs; pooled, because most documents are smaller than what it would cost to make.
-type reader struct {
-	whole hash.Hash
-	split *splitter // made when a document first needs it
-	buf   [bufferSize]byte
-}
-
-var readers = sync.Pool{New: func() any { return &reader{whole: sha256.New()} }}
-
-func (r *reader) render(ctx context.Context, d kb.Document, src io.Reader, how plan, to Target) (Rendition, error) {
-	r.whole.Reset()
-	n, end, err := fill(ctx, src, r.buf[:])
+// renderMade renders a document that must be converted.
+func renderMade(ctx context.Context, d kb.Document, how plan, to Target) (Rendition, error) {
+	p, err := produce(ctx, d, how)
 	if err != nil {
 		return Rendition{}, err
 	}
-	if n == 0 {
-		return Rendition{}, emptyError()
+	var out Rendition
+	if how.made.way == wayPages {
+		out.Parts, err = p.pages(how)
+	} else {
+		r := workers.Get().(*worker)
+		out, err = r.render(ctx, p.reader(), int64(len(p.data)), how, to)
+		workers.Put(r)
 	}
-	if how.text {
-		if how, err = how.inspect(r.buf[:n], end, d.Key); err != nil {
-			return Rendition{}, err
-		}
+	if err != nil {
+		return Rendition{}, err
 	}
-	mayExceed := to.MaxBytes > 0 && (d.Size < 0 || d.Size > to.MaxBytes)
-	if mayExceed && how.splits {
-		return r.renderSplit(ctx, src, n, end, how, to)
+	out.Digest, out.Doubtful = p.source, p.doubtful
+	for i := range out.Parts {
+		out.Parts[i].made = how.made
 	}
-	total := int64(n)
-	r.whole.Write(r.buf[:n])
-	for !end {
-		if n, end, err = fill(ctx, src, r.buf[:]); err != nil {
-			return Rendition{}, err
-		}
-		r.whole.Write(r.buf[:n])
-		if total += int64(n); to.MaxBytes > 0 && total > to.MaxBytes {
-			break
-		}
-	}
-	if to.MaxBytes > 0 && total > to.MaxBytes {
-		if how.splits {
-			return Rendition{}, fault.New(fault.ErrChanged, "grew beyond the %d bytes that its source listed", d.Size)
-		}
-		return Rendition{}, how.tooLarge(max(total, d.Size), to.MaxBytes)
-	}
-	out := Rendition{}
-	r.whole.Sum(out.Digest[:0])
-	out.Parts = []Part{{Size: total, Digest: out.Digest, Ext: how.ext, MediaType: mediaType(how.ext)}}
 	return out, nil
-}
-
-// renderSplit reads the rest of a text whose size is above the limit or unknown; buf[:n] has its beginning.
-func (r *reader) renderSplit(ctx context.Context, src io.Reader, n int, end bool, how plan, to Target) (Rendition, error) {
-	if r.split == nil {
-		r.split = newSplitter()
-	}
-	s := r.split
-	s.reset(to.MaxBytes, how.markdown)
-	for hashed := 0; ; {
-		r.whole.Write(r.buf[hashed:n])
-		used := s.take(r.buf[:n], end)
-		if end {
-			break
-		}
-		hashed = copy(r.buf[:], r.buf[used:n])
-		more, last, err := fill(ctx, src, r.buf[hashed:])
-		if err != nil {
-			return Rendition{}, err
-		}
-		n, end = hashed+more, last
-	}
-	parts := s.finish()
-	if len(parts) > maxParts {
-		return Rendition{}, fault.New(fault.ErrUnsupported, "it would take %d parts of %s, and %d is the most",
-			len(parts), bytesText(to.MaxBytes), maxParts).WithHint("exclude it, or divide it into several documents")
-	}
-	ext := how.ext
-	if len(parts) > 1 {
-		if how.utf16 {
-			return Rendition{}, fault.New(fault.ErrUnsupported, "a text in UTF-16 above the vendor's limit of %s cannot be divided",
-				bytesText(to.MaxBytes)).WithHint("save it as UTF-8")
-		}
-		if how.splitExt != "" {
-			ext = how.splitExt
-		}
-	}
-	for i := range parts {
-		parts[i].Ext, parts[i].MediaType = ext, mediaType(ext)
-		if len(parts) > 1 {
-			parts[i].Index = i + 1
-		}
-	}
-	out := Rendition{Parts: parts}
-	r.whole.Sum(out.Digest[:0])
-	return out, nil
-}
-
-// fill reads until the buffer is full or the content ends.
-func fill(ctx context.Context, src io.Reader, buf []byte) (n int, end bool, err error) {
-	for n < len(buf) {
-		if err := ctx.Err(); err != nil {
-			return n, false, err
-		}
-		m, err := src.Read(buf[n:])
-		n += m
-		if errors.Is(err, io.EOF) && !errors.Is(err, fault.ErrChanged) {
-			return n, true, nil
-		}
-		if err != nil {
-			return n, false, fmt.Errorf("read: %w", err)
-		}
-	}
-	return n, false, nil
-}
-
-// inspect looks at the head of a document that is taken for text.
-func (p plan) inspect(buf []byte, end bool, k kb.Key) (plan, error) {
-	head := buf[:min(len(buf), headSize)]
-	if end && len(head) == len(buf) && len(bytes.TrimSpace(bytes.TrimPrefix(head, bomUTF8))) == 0 {
-		return p, fault.New(fault.ErrUnsupported, "it holds nothing but white space").
-			WithHint("write something into it, or exclude it to silence this")
-	}
-	found := sniff(head, end && len(head) == len(buf))
-	if found.binary {
-		if p.guess {
-			return p, fault.New(fault.ErrUnsupported, "the vendor takes no %s; it looks like %s", describe(k), found.what).
-				WithHint("exclude it to silence this")
-		}
-		return p, fault.New(fault.ErrUnsupported, "it looks like %s, not text", found.what).
-			WithHint("give it the extension of what it is, or exclude it to silence this")
-	}
-	if privateKey(head) {
-		return p, fault.New(fault.ErrUnsupported, "it holds a private key").WithHint("exclude it to silence this")
-	}
-	p.utf16 = found.utf16
-	return p, nil
 }

@@ -76,7 +76,8 @@ func mustRender(t testing.TB, d kb.Document, to convert.Target) convert.Renditio
 	return r
 }
 
-// checkParts holds what is true of every rendition.
+// checkParts holds what is true of every rendition of a document that goes as it is: its parts are ranges of data, which
+// follow each other without a gap, behind their prefixes.
 func checkParts(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -86,23 +87,50 @@ func checkParts(t interface {
 	if r.Digest != kb.Sum(data) {
 		t.Fatalf("digest of the source is wrong")
 	}
-	at := int64(0)
+	at := r.Parts[0].Offset
 	for i, p := range r.Parts {
+		size := p.Size - int64(len(p.Prefix))
 		switch {
+		case p.Converted():
+			t.Fatalf("part %d is not the source's bytes", i)
 		case p.Offset != at:
 			t.Fatalf("part %d begins at %d, want %d", i, p.Offset, at)
-		case p.Size <= 0 || limit > 0 && p.Size > limit:
-			t.Fatalf("part %d has %d bytes, limit %d", i, p.Size, limit)
-		case p.Digest != kb.Sum(data[p.Offset:p.Offset+p.Size]):
+		case size <= 0 || limit > 0 && p.Size > limit:
+			t.Fatalf("part %d has %d bytes, %d with its prefix, limit %d", i, size, p.Size, limit)
+		case p.Digest != kb.Sum(append([]byte(p.Prefix), data[p.Offset:p.Offset+size]...)):
 			t.Fatalf("part %d has a wrong digest", i)
 		case len(r.Parts) == 1 && p.Index != 0, len(r.Parts) > 1 && p.Index != i+1:
 			t.Fatalf("part %d has index %d", i, p.Index)
 		}
-		at += p.Size
+		at += size
 	}
 	if at != int64(len(data)) {
 		t.Fatalf("the parts hold %d of %d bytes", at, len(data))
 	}
+}
+
+// sent gives what a target would receive: the bytes of every part.
+func sent(t testing.TB, d kb.Document, r convert.Rendition) []string {
+	t.Helper()
+	var out []string
+	for _, p := range r.Parts {
+		rc, err := convert.Open(t.Context(), d, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(rc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rc.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if int64(len(b)) != p.Size || kb.Sum(b) != p.Digest {
+			t.Fatalf("part %d is not what it was said to be", p.Index)
+		}
+		out = append(out, string(b))
+	}
+	return out
 }
 
 func isUnsupported(err error) bool { return errors.Is(err, fault.ErrUnsupported) }

@@ -5,24 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 )
-
-// maxParts is the most that a remote name can count.
-const maxParts = 9999
-
-// plan is how a document is to be sent, as far as its name tells.
-type plan struct {
-	ext      string // to send it under
-	splitExt string // to send its parts under, when that is another
-	noun     string // what it is, for messages
-	text     bool   // its head must look like text
-	guess    bool   // only its content tells what it is
-	splits   bool   // may be cut into parts
-	markdown bool   // lines that begin with # are headings, fences are fences
-	utf16    bool
-}
 
 // The groups of extensions, without their dot.
 const (
@@ -92,68 +76,6 @@ var kinds = func() map[string]kind {
 	add(markdownExts, kind{famMarkdown, "Markdown"})
 	return m
 }()
-
-// choose decides by name and size.
-func choose(k kb.Key, size int64, to Target) (plan, error) {
-	if size == 0 {
-		return plan{}, emptyError()
-	}
-	ext := extension(k)
-	is := kinds[ext]
-	native := to.Accepts.Native[ext] && ext != ""
-	p := plan{ext: ext, noun: is.noun, text: true, splits: true}
-	switch is.family {
-	case famBinary:
-		p.text, p.splits = false, false
-	case famMarkdown:
-		p.markdown = true
-		if !native {
-			p.ext = firstOf(to.Accepts.Markdown, to.Accepts.Text)
-		}
-	case famText:
-		p.markdown = ext == ".txt" || ext == ".text"
-		if ext == ".json" {
-			p.splitExt = to.Accepts.Text
-			p.splits = p.splitExt != ""
-		}
-		if !native {
-			p.ext, p.splits = to.Accepts.Text, true
-		}
-	case famSecret:
-		if !native {
-			return p, fault.New(fault.ErrUnsupported, "%s files may hold secrets and are not published", ext).
-				WithHint("exclude it to silence this, or rename it to .txt when an agent may read it")
-		}
-		p.text, p.splits = false, false
-	default:
-		if native { // a kind that only the vendor knows: not ours to open or cut
-			p.text, p.splits, p.noun = false, false, ext+" files"
-			break
-		}
-		p.ext, p.guess, p.markdown = to.Accepts.Text, true, true
-	}
-	if (!native && !p.text) || p.ext == "" {
-		return p, fault.New(fault.ErrUnsupported, "the vendor takes no %s", firstOf(is.noun, describe(k))).
-			WithHint("exclude it to silence this")
-	}
-	if !p.splits && to.MaxBytes > 0 && size > to.MaxBytes {
-		return p, p.tooLarge(size, to.MaxBytes)
-	}
-	return p, nil
-}
-
-func emptyError() error {
-	return fault.New(fault.ErrUnsupported, "it is empty").WithHint("write something into it, or exclude it to silence this")
-}
-
-func (p plan) tooLarge(size, limit int64) error {
-	have, most := bytesText(size), bytesText(limit)
-	if have == most {
-		have, most = strconv.FormatInt(size, 10)+" bytes", strconv.FormatInt(limit, 10)
-	}
-	return fault.New(fault.ErrUnsupported, "%s is above the vendor's limit of %s per file, and %s cannot be cut into parts",
-		have, most, firstOf(p.noun, "such files")).WithHint("divide it into smaller files, or exclude it to silence this")
-}
 
 // extension is the lower-case extension of a document's name, with its dot. A name that begins with
 // its only dot counts as an extension, so that ".env" is known for what it is.

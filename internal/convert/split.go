@@ -9,40 +9,57 @@ import (
 	"kbsyncd/internal/kb"
 )
 
-// How good a place is to cut before a line; more is better. Below rankFence the place is inside a code block.
+// How good a place is to cut; more is better. Below rankFence the place is inside a code block.
 const (
 	rankNone       uint8 = iota
 	rankFenceLine        // a line inside a code block
 	rankFenceBlank       // the same after an empty line
 	rankFence            // before a code block that reaches beyond the window
-	rankLine             // a line
+	rankWrapped          // a line that goes on with the sentence of the line before
+	rankSentence         // a sentence in the middle of a line
+	rankLine             // any other line
 	rankParagraph        // a line after an empty line
-	rankHeading          // + 6 - the number of # signs
-	headingLevels  = 6
-	lineHead       = 64      // how much of a line decides what it is
-	lookBack       = 4 << 10 // how far back a white space is looked for in an endless line
-	offsetBasis    = 14695981039346656037
-	fnvPrime       = 1099511628211
+	rankHeading          // + 6 - the heading's level
 )
 
+const (
+	headingLevels = 6
+	lineHead      = 64      // how much of a line decides what it is
+	headingHead   = 256     // how much of a heading is repeated at most
+	lookBack      = 4 << 10 // how far back a white space is looked for in an endless line
+	lookAhead     = 128     // what must follow a place inside an endless line before it can be judged
+)
+
+// layout says what the lines of a text mean.
+type layout struct {
+	heading byte // what headings begin with; 0: the text has none that are known
+	prose   bool // it consists of sentences
+}
+
 // splitter cuts a text into parts of at most max bytes while it streams by. It looks for the best place in the last
-// half of each window. Among places of the same rank the content of the line decides, not its position, so that an edit
+// half of each window. Among places of the same rank the content behind the place decides, not its position, so that an edit
 // moves the cuts near it and later parts stay what they were. It keeps no text: a second hash runs from
 // the best place found so far, and becomes the next part's when the cut falls there.
 type splitter struct {
-	max      int64
-	markdown bool
-	parts    []Part
+	layout
+	max   int64
+	parts []Part
 
-	start int64     // where the present part begins
-	pos   int64     // how far the hashes are
-	part  hash.Hash // of start … pos
-	tail  hash.Hash // of best.at … pos
-	best  place
+	prefix string    // what stands before the present part
+	window int64     // bytes of the text that fit into it
+	start  int64     // where it begins
+	pos    int64     // how far the hashes are
+	part   hash.Hash // of the prefix and start … pos
+	tail   hash.Hash // of what will be the prefix and best.at … pos
+	best   place
+	next   []byte // the prefix of the part that would begin at best
 
 	midLine   bool // the next byte is not the first of its line
+	solid     bool // the present line has no places inside
 	prevBlank bool
+	prevEnded bool // the line before ends with a sentence
 	fence     fence
+	path      headings
 }
 
 type place struct {
@@ -52,18 +69,23 @@ type place struct {
 	digest kb.Digest // of the part, when it is cut here
 }
 
-// fence is the code block that the present line is in.
-type fence struct {
-	char byte // 0 outside
-	run  int
-}
-
 func newSplitter() *splitter { return &splitter{part: sha256.New(), tail: sha256.New()} }
 
-func (s *splitter) reset(limit int64, markdown bool) {
+// reset begins a text at an offset of its source. The first part begins with title, which is a heading line of its own or "".
+func (s *splitter) reset(limit, offset int64, title string, l layout) {
 	s.part.Reset()
-	s.tail.Reset()
-	*s = splitter{max: limit, markdown: markdown, part: s.part, tail: s.tail}
+	*s = splitter{layout: l, max: limit, start: offset, pos: offset, part: s.part, tail: s.tail, next: s.next, path: s.path}
+	s.path.clear()
+	if title != "" {
+		s.path.enter(1, []byte(title))
+	}
+	s.begin(offset, title)
+	s.part.Write([]byte(title))
+}
+
+// begin starts a part; its hash has the prefix already.
+func (s *splitter) begin(at int64, prefix string) {
+	s.start, s.prefix, s.window = at, prefix, s.max-int64(len(prefix))
 }
 
 // take goes through buf, which continues the text, and tells how much of it is done with; the rest must come again with
@@ -74,27 +96,33 @@ func (s *splitter) take(buf []byte, last bool) int {
 		line := buf[i:]
 		eol := bytes.IndexByte(line, '\n')
 		if !s.midLine {
-			if eol < 0 && len(line) < lineHead && !last {
+			if eol < 0 && len(line) < headingHead && !last {
 				return s.hash(buf, base, i)
 			}
 			s.look(buf, base, i, line[:lineEnd(line, eol)])
 			s.midLine = true
 		}
-		limit := s.start + s.max - base // in buf
-		next := len(buf)
-		if eol >= 0 {
-			next = i + eol + 1
-		}
+		limit := int(s.start + s.window - base) // in buf
+		next, known := len(buf), len(buf)       // how far the line goes, and how far it can be judged
 		switch {
-		case int64(next) > limit:
-			i = max(i, s.cut(buf, base, int(limit)))
 		case eol >= 0:
+			next = i + eol + 1
+			known = next
+		case !last:
+			known -= lookAhead
+		}
+		s.sentences(buf, base, i, min(known, limit), next)
+		i = max(i, int(s.pos-base))
+		switch {
+		case eol < 0 && !last && (next <= limit || known < limit): // what a cut may have to look back at stays
+			return s.hash(buf, base, max(i, min(known, limit-s.back())))
+		case next > limit:
+			i = max(i, s.cut(buf, base, limit))
+		case eol >= 0:
+			s.prevEnded = endsSentence(line[:eol])
 			i, s.midLine = next, false
-		case last:
+		default:
 			i = next
-		default: // an endless line: what the cut may have to look back at stays
-			i = max(i, min(next, int(max(0, limit-s.back()))))
-			return s.hash(buf, base, i)
 		}
 	}
 	return s.hash(buf, base, len(buf))
@@ -103,19 +131,24 @@ func (s *splitter) take(buf []byte, last bool) int {
 // finish gives the parts after the last bytes were taken.
 func (s *splitter) finish() []Part {
 	if s.pos > s.start {
-		p := Part{Offset: s.start, Size: s.pos - s.start}
+		p := s.piece(s.pos)
 		s.part.Sum(p.Digest[:0])
 		s.parts = append(s.parts, p)
 	}
 	return s.parts
 }
 
+// piece is the present part when it ends at a place.
+func (s *splitter) piece(end int64) Part {
+	return Part{Offset: s.start, Prefix: s.prefix, Size: int64(len(s.prefix)) + end - s.start}
+}
+
 // back is how much of an endless line stays in the buffer before the end of the window.
-func (s *splitter) back() int64 { return max(1, min(lookBack, s.max/2)) }
+func (s *splitter) back() int { return int(max(1, min(lookBack, s.max/2))) }
 
 func lineEnd(line []byte, eol int) int {
-	if eol < 0 || eol > lineHead {
-		return min(len(line), lineHead)
+	if eol < 0 || eol > headingHead {
+		return min(len(line), headingHead)
 	}
 	return eol
 }
@@ -132,93 +165,124 @@ func (s *splitter) hash(buf []byte, base int64, i int) int {
 }
 
 // look judges the place before the line that begins at buf[i].
-func (s *splitter) look(buf []byte, base int64, i int, head []byte) {
-	rank := s.rank(head)
+func (s *splitter) look(buf []byte, base int64, i int, long []byte) {
+	head := long[:min(len(long), lineHead)]
+	level := 0
+	if s.fence.char == 0 && s.heading != 0 {
+		level = headingLevel(head, s.heading)
+	}
+	rank := s.rank(head, level)
 	at := base + int64(i)
-	half := s.start + s.max - s.max/2
 	blank := len(bytes.TrimSpace(head)) == 0
-	opens := s.markdown && s.step(head)
+	opens := s.heading == '#' && s.fence.step(head)
 	switch {
-	case at <= s.start || at > s.start+s.max:
-	case at >= half:
-		key := fnv(head)
-		// Of equal lines a later one fills the part better; a good deal later, because each mark costs a digest.
-		later := key == s.best.key && at-s.best.at >= s.max/64
-		if rank > s.best.rank || rank == s.best.rank && (key > s.best.key || later) {
-			s.mark(buf, base, i, rank, key)
+	case at <= s.start || at > s.start+s.window:
+	case at >= s.half():
+		if key := fnv(head); s.better(at, rank, key) {
+			s.mark(buf, base, i, rank, key, level)
 		}
 	case opens:
-		s.mark(buf, base, i, rankFence, 0)
+		s.mark(buf, base, i, rankFence, 0, level)
 	}
 	if s.fence.char == 0 && s.best.rank == rankFence {
 		s.best = place{} // the block ended inside the window: no reason to cut before it
 	}
+	if level > 0 {
+		s.path.enter(level, long)
+	}
 	s.prevBlank = blank
+	s.solid = !s.prose || level > 0 || s.fence.char != 0 || bytes.HasPrefix(head, []byte("|"))
+}
+
+// half is where the search begins. It does not depend on the prefix, so that what was passed over with the last
+// window is never needed for the next.
+func (s *splitter) half() int64 { return s.start + s.max - s.max/2 }
+
+func (s *splitter) better(at int64, rank uint8, key uint64) bool {
+	if rank != s.best.rank {
+		return rank > s.best.rank
+	}
+	// Of equal lines a later one fills the part better; a good deal later, because each mark costs a digest.
+	return key > s.best.key || key == s.best.key && at-s.best.at >= s.max/64
 }
 
 // rank tells how good it is to cut before a line.
-func (s *splitter) rank(head []byte) uint8 {
-	switch level := headingLevel(head); {
+func (s *splitter) rank(head []byte, level int) uint8 {
+	switch {
 	case s.fence.char != 0 && s.prevBlank:
 		return rankFenceBlank
 	case s.fence.char != 0:
 		return rankFenceLine
-	case s.markdown && level > 0:
+	case level > 0:
 		return rankHeading + headingLevels - uint8(level)
-	case s.prevBlank && len(bytes.TrimSpace(head)) > 0:
+	}
+	blank := len(bytes.TrimSpace(head)) == 0
+	switch {
+	case s.prevBlank && !blank:
 		return rankParagraph
+	case s.prose && !blank && !s.prevEnded && !startsBlock(head):
+		return rankWrapped
 	default:
 		return rankLine
 	}
 }
 
-// step follows code blocks and tells whether the line opens one.
-func (s *splitter) step(head []byte) (opens bool) {
-	char, run, rest := fenceRun(head)
-	if run == 0 {
-		return false
+// sentences judges the places after the sentences that end in buf[from:to], a stretch of the line that goes to buf[end].
+func (s *splitter) sentences(buf []byte, base int64, from, to, end int) {
+	if s.solid || s.best.rank > rankSentence {
+		return
 	}
-	if s.fence.char == 0 {
-		if char == '`' && bytes.IndexByte(rest, '`') >= 0 {
-			return false // code within a line
+	limit := s.start + s.window
+	for i := max(from, int(s.half()-base), int(s.pos-base)); i < to; i++ {
+		n := sentenceEnd(buf[i:end])
+		at := base + int64(i+n)
+		if n == 0 || at > limit || at < s.half() {
+			continue
 		}
-		s.fence = fence{char, run}
-		return true
+		if key := fnv(buf[i+n : min(i+n+lineHead, end)]); s.better(at, rankSentence, key) {
+			s.mark(buf, base, i+n, rankSentence, key, 0)
+		}
 	}
-	if char == s.fence.char && run >= s.fence.run && len(bytes.TrimSpace(rest)) == 0 {
-		s.fence = fence{}
-	}
-	return false
 }
 
-func (s *splitter) mark(buf []byte, base int64, i int, rank uint8, key uint64) {
+func (s *splitter) mark(buf []byte, base int64, i int, rank uint8, key uint64, level int) {
 	s.hash(buf, base, i)
 	s.best = place{at: s.pos, rank: rank, key: key}
 	s.part.Sum(s.best.digest[:0])
+	s.next = s.path.prefix(s.next[:0], level, s.mostPrefix())
 	s.tail.Reset()
+	s.tail.Write(s.next)
 }
+
+// mostPrefix keeps heading paths from crowding out the text.
+func (s *splitter) mostPrefix() int { return int(min(s.max/4, 1<<10)) }
 
 // cut ends the present part: at the best place, or, in an endless line, at a white space or at least between two characters
 // not beyond buf[limit]. It returns how far in buf the text is done with at least.
 func (s *splitter) cut(buf []byte, base int64, limit int) int {
 	if s.best.rank != rankNone {
-		s.parts = append(s.parts, Part{Offset: s.start, Size: s.best.at - s.start, Digest: s.best.digest})
-		s.start, s.best = s.best.at, place{}
+		p := s.piece(s.best.at)
+		p.Digest = s.best.digest
+		s.parts = append(s.parts, p)
+		s.begin(s.best.at, string(s.next))
+		s.best = place{}
 		s.part, s.tail = s.tail, s.part
 		return 0
 	}
 	i := s.hash(buf, base, s.inLine(buf, int(s.pos-base), limit))
-	p := Part{Offset: s.start, Size: s.pos - s.start}
+	p := s.piece(s.pos)
 	s.part.Sum(p.Digest[:0])
 	s.parts = append(s.parts, p)
+	s.next = s.path.prefix(s.next[:0], 0, s.mostPrefix())
+	s.begin(s.pos, string(s.next))
 	s.part.Reset()
-	s.start = s.pos
+	s.part.Write(s.next)
 	return i
 }
 
 // inLine finds a place in the middle of a line, in buf[from:limit].
 func (s *splitter) inLine(buf []byte, from, limit int) int {
-	low := max(from, limit-int(s.back()))
+	low := max(from, limit-s.back())
 	if i := bytes.LastIndexAny(buf[low:limit], " \t"); i >= 0 && low+i+1 > from {
 		return low + i + 1
 	}
@@ -233,48 +297,4 @@ func (s *splitter) inLine(buf []byte, from, limit int) int {
 		return limit // no UTF-8
 	}
 	return i
-}
-
-// headingLevel counts the # signs of a Markdown heading; 0 is no heading.
-func headingLevel(head []byte) int {
-	head = dropIndent(head)
-	n := 0
-	for n < len(head) && head[n] == '#' {
-		n++
-	}
-	if n > headingLevels || n < len(head) && head[n] != ' ' && head[n] != '\t' && head[n] != '\r' {
-		return 0
-	}
-	return n
-}
-
-// fenceRun reads the run of ` or ~ that a code fence consists of.
-func fenceRun(head []byte) (char byte, run int, rest []byte) {
-	head = dropIndent(head)
-	if len(head) < 3 || head[0] != '`' && head[0] != '~' {
-		return 0, 0, nil
-	}
-	for run < len(head) && head[run] == head[0] {
-		run++
-	}
-	if run < 3 {
-		return 0, 0, nil
-	}
-	return head[0], run, head[run:]
-}
-
-func dropIndent(head []byte) []byte {
-	for i := 0; i < 3 && len(head) > 0 && head[0] == ' '; i++ {
-		head = head[1:]
-	}
-	return head
-}
-
-// fnv is the FNV-1a hash: it gives every line its own, stable weight.
-func fnv(b []byte) uint64 {
-	h := uint64(offsetBasis)
-	for _, c := range b {
-		h = (h ^ uint64(c)) * fnvPrime
-	}
-	return h
 }
