@@ -6,9 +6,7 @@ import (
 	"kbsyncd/internal/convert/markup"
 )
 
-func PPTX(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
-	return markup.Result{}, nil
-}
+// RTF reads rich text.
 func RTF(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
 	return markup.Result{}, nil
 }
