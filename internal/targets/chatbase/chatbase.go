@@ -1,0 +1,262 @@
+package chatbase
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// The limits are documented, but for the least size of a file, which was observed. Text may have 1,048,576 characters and
+// names 100; counting bytes keeps below both.
+const (
+	textBytes   = 1_000_000
+	nameLength  = 100
+	fileAtLeast = 50
+	maxTries    = 5 // of one change, as long as its outcome is looked for
+)
+
+// native are the extensions that go as file sources.
+var native = []string{".pdf", ".doc", ".docx"}
+
+// Target is one agent. See targets.Target for the contract of each method.
+type Target struct {
+	cfg    Config
+	client *client
+	route  targets.Route // of training
+	log    *slog.Logger
+
+	uploads *uploads
+	outage  outage
+
+	connected atomic.Bool
+	known     atomic.Int64          // sources in the last listing
+	full      atomic.Pointer[error] // what creations of this pass fail with
+	soft      atomic.Bool           // deletions wait for the next training
+	trained   atomic.Bool           // training was asked for in this pass
+	words     sync.Map              // words for a status that were logged
+
+	seed  maphash.Seed
+	mu    sync.Mutex
+	sent  map[uint64]struct{} // guarded by mu; hashes of the names that were sent in this pass
+	agent agent               // guarded by mu; as the last Connect saw it
+}
+
+var (
+	_ targets.Target    = (*Target)(nil)
+	_ targets.Settler   = (*Target)(nil)
+	_ targets.Replacer  = (*Target)(nil)
+	_ targets.Renamer   = (*Target)(nil)
+	_ targets.Reindexer = (*Target)(nil)
+	_ targets.Finisher  = (*Target)(nil)
+	_ targets.Metered   = (*Target)(nil)
+	_ targets.Placed    = (*Target)(nil)
+)
+
+func (c *Config) open(o targets.Options) (*Target, error) {
+	route, err := c.trainRoute()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := c.newClient(o)
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{cfg: *c, client: cl, route: route, log: o.Logger, seed: maphash.MakeSeed(), sent: map[uint64]struct{}{}}
+	if t.log == nil {
+		t.log = discardLog
+	}
+	t.uploads = newUploads(c, o.Memory, t.log)
+	return t, nil
+}
+
+// Limits implements targets.Target.
+func (t *Target) Limits() targets.Limits {
+	l := targets.Limits{
+		BatchFiles: 1, BatchBytes: t.cfg.MaxFileSize, MaxBytes: t.cfg.MaxFileSize, NameBytes: nameLength,
+		Concurrency: max(t.cfg.Concurrency, 1), RequestsPerBatch: 1, Rate: t.cfg.Rate, SettleTimeout: t.cfg.SettleTimeout,
+		Accepts: kb.Accepts{Native: map[string]bool{}, Text: ".txt", Markdown: ".md", TextBytes: min(textBytes, t.cfg.MaxFileSize)},
+	}
+	for _, ext := range native {
+		l.Accepts.Native[ext] = true
+	}
+	return l
+}
+
+// Connect implements targets.Target. Agents are never created: one that does not exist is a mistake in the configuration. It has to
+// be asked for, because the sources of an unknown agent list as empty (observed).
+func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
+	t.connected.Store(false)
+	t.client.reset()
+	t.outage.reset()
+	t.full.Store(nil)
+	t.trained.Store(false)
+
+	a, err := t.look(ctx)
+	if err != nil {
+		return targets.Store{}, err
+	}
+	t.mu.Lock()
+	t.agent = a
+	clear(t.sent)
+	t.mu.Unlock()
+	t.connected.Store(true)
+	return targets.Store{ID: t.client.agent, Name: kb.Printable(a.Name)}, nil
+}
+
+// look reads the agent.
+func (t *Target) look(ctx context.Context) (a agent, err error) {
+	id := t.client.agent
+	err = t.client.get(ctx, "get agent", nil, &a)
+	switch {
+	case errors.Is(err, fault.ErrSetup):
+		return a, err
+	case errors.Is(err, fault.ErrNotFound), httpapi.Status(err) == http.StatusBadRequest, id == "":
+		return a, fault.New(fault.ErrSetup, "chatbase: there is no agent %q", kb.Printable(id)).
+			WithHint("check the id under agents, base_url, and that the API key belongs to the agent's workspace").Because(plain(err))
+	case err != nil:
+		return a, err
+	case a.ID != id:
+		return a, fault.New(fault.ErrSetup, "chatbase: asked for the agent %q, the answer is about %q", kb.Printable(id), kb.Printable(a.ID)).
+			WithHint("check base_url")
+	}
+	return a, nil
+}
+
+// ready keeps everything else from going on with an agent that nobody has seen.
+func (t *Target) ready() error {
+	if t.connected.Load() {
+		return nil
+	}
+	if p := t.client.denied.Load(); p != nil {
+		return *p
+	}
+	return fault.New(fault.ErrSetup, "chatbase: the agent %q was not found yet", kb.Printable(t.client.agent))
+}
+
+// get reads one source; fault.ErrNotFound when there is none or it waits for its deletion.
+func (t *Target) get(ctx context.Context, id targets.RemoteID) (s source, err error) {
+	if err := t.client.get(ctx, "get source", nil, &s, "sources", string(id)); err != nil {
+		return s, err
+	}
+	if s.ID != string(id) {
+		return s, fault.New(fault.ErrUnknown, "chatbase: get source: the answer is not about the source that was asked for")
+	}
+	if s.gone() {
+		t.soft.Store(true)
+		return s, fault.New(fault.ErrNotFound, "chatbase: source %s waits for its deletion", kb.Printable(s.ID))
+	}
+	return s, nil
+}
+
+// Delete implements targets.Target.
+func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
+	if err := t.ready(); err != nil {
+		return failAll(ids, err), err
+	}
+	return t.each(ctx, ids, func(id targets.RemoteID) error { return t.deleteOne(ctx, id) })
+}
+
+// deleteOne deletes a source. The older generations only mark it until the next training.
+func (t *Target) deleteOne(ctx context.Context, id targets.RemoteID) error {
+	p, err := t.client.agentPath("sources", string(id))
+	if err != nil {
+		return err
+	}
+	var s source
+	_, err = t.client.do(ctx, t.client.json, httpapi.Request{Op: "delete source", Method: http.MethodDelete, Path: p}, &s)
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return nil // gone already, or about to go
+	case err != nil:
+		return err
+	case strings.EqualFold(s.Status, "deleted"):
+		return nil
+	case s.gone():
+		t.soft.Store(true)
+		return nil
+	}
+	// The answer does not promise what it should.
+	if _, err = t.get(ctx, id); errors.Is(err, fault.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return fault.New(fault.ErrRejected, "chatbase: source %s is still there after its deletion", kb.Printable(string(id)))
+}
+
+// each runs fn for every id that is not empty. An error that stops the target, or the end of the context, ends the work; what
+// was not tried gets that error.
+func (t *Target) each(ctx context.Context, ids []targets.RemoteID, fn func(targets.RemoteID) error) ([]targets.Result, error) {
+	out := make([]targets.Result, len(ids))
+	var g errgroup.Group
+	g.SetLimit(max(t.cfg.Concurrency, 1))
+	var stop atomic.Pointer[error]
+	for i, id := range ids {
+		out[i].ID = id
+		if id == "" {
+			out[i].Err = fault.New(fault.ErrRejected, "chatbase: an empty id was refused, because it would name all sources")
+			continue
+		}
+		g.Go(func() error {
+			if p := stop.Load(); p != nil {
+				out[i].Err = *p
+				return nil
+			}
+			err := fn(id)
+			if out[i].Err = err; err != nil && (fault.StopsTarget(err) || ctx.Err() != nil) {
+				stop.CompareAndSwap(nil, &err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if p := stop.Load(); p != nil {
+		return out, *p
+	}
+	return out, nil
+}
+
+func failAll(ids []targets.RemoteID, err error) []targets.Result {
+	out := make([]targets.Result, len(ids))
+	for i, id := range ids {
+		out[i] = targets.Result{ID: id, Err: err}
+	}
+	return out
+}
+
+// plain keeps the words of an error and drops its classes.
+func plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(err.Error())
+}
+
+// Traffic implements targets.Metered.
+func (t *Target) Traffic() (requests, bytesSent int64) {
+	r1, b1 := t.client.json.Traffic()
+	r2, b2 := t.client.files.Traffic()
+	return r1 + r2, b1 + b2
+}
+
+// Place implements targets.Placed.
+func (t *Target) Place() string { return t.cfg.place(t.client.agent) }
+
+func (c *Config) place(agent string) string {
+	return targets.PlaceOf(c.APIKey, strings.TrimRight(c.base(), "/"), c.API, agent)
+}
+
+// Close implements targets.Target.
+func (t *Target) Close() error { return t.client.close() }

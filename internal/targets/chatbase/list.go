@@ -1,0 +1,159 @@
+package chatbase
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"maps"
+	"net/url"
+	"strconv"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/targets"
+)
+
+const (
+	pageSize    = 100 // the most that is documented
+	maxPages    = 100_000
+	maxReadings = 5 // of one list, while it changes under our eyes
+)
+
+// List implements targets.Target: sources of every type, ours or not. What waits for its deletion is not there any more.
+func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error {
+	if err := t.ready(); err != nil {
+		return err
+	}
+	total, err := t.readAll(ctx, "list sources", nil, true, func(s source) error {
+		if s.gone() {
+			t.soft.Store(true)
+			return nil
+		}
+		return fn(t.remote(s))
+	})
+	if err == nil {
+		t.known.Store(total)
+	}
+	return err
+}
+
+// find gives the sources that are in use and have exactly this name.
+func (t *Target) find(ctx context.Context, name string) ([]source, error) {
+	found := map[string]source{}
+	var order []string
+	// The vendor's filter finds parts of names in any case, and its count may be that of the whole list.
+	_, err := t.readAll(ctx, "look for source", url.Values{"name": {name}}, false, func(s source) error {
+		if s.Name != name || s.gone() {
+			return nil
+		}
+		if _, twice := found[s.ID]; !twice {
+			order = append(order, s.ID)
+		}
+		found[s.ID] = s
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]source, 0, len(order))
+	for _, id := range order {
+		out = append(out, found[id])
+	}
+	return out, nil
+}
+
+// reading is the result of going through a list once; two equal ones have seen the same items.
+type reading struct {
+	n     int64  // different items
+	sum   uint64 // of their hashes
+	total int64  // what the vendor said last; -1 when it did not
+	whole bool   // nothing speaks against its completeness
+}
+
+// readAll gives every item of a list, some perhaps twice, and tells how many there are. A list that loses items
+// while it is read may hide others, so it is read again until nothing was lost or two readings agree. counted says that
+// the vendor's count is the list's, so that fewer items are an error.
+func (t *Target) readAll(ctx context.Context, op string, filter url.Values, counted bool, fn func(source) error) (int64, error) {
+	last, seed := reading{n: -1}, maphash.MakeSeed()
+	for range maxReadings {
+		now, err := t.read(ctx, op, filter, seed, fn)
+		if err != nil {
+			return 0, err
+		}
+		if now.whole || now == last && (!counted || now.n >= now.total) {
+			return now.n, nil
+		}
+		last = now
+	}
+	return 0, fault.New(fault.ErrIncomplete, "chatbase: %s: %d of %d sources were given", op, last.n, last.total).
+		WithHint("the next pass looks again")
+}
+
+// read goes through a list once.
+func (t *Target) read(ctx context.Context, op string, filter url.Values, seed maphash.Seed, fn func(source) error) (reading, error) {
+	out := reading{total: -1}
+	seen, cursors := map[uint64]struct{}{}, map[string]bool{}
+	first, shrunk, cursor := int64(-1), false, ""
+	for range maxPages {
+		p, err := t.fetchPage(ctx, op, filter, cursor)
+		if err != nil {
+			return out, err
+		}
+		for _, s := range p.items {
+			sum := maphash.String(seed, s.ID)
+			if _, twice := seen[sum]; !twice {
+				seen[sum] = struct{}{}
+				out.n, out.sum = out.n+1, out.sum+sum
+			}
+			if err := fn(s); err != nil {
+				return out, err
+			}
+		}
+		if first < 0 {
+			first = p.total
+		}
+		shrunk = shrunk || p.total >= 0 && p.total < max(first, out.total)
+		out.total = p.total
+		if !p.more {
+			out.whole = !shrunk && out.n >= first
+			return out, nil
+		}
+		if p.cursor == "" || cursors[p.cursor] {
+			return out, fault.New(fault.ErrIncomplete, "chatbase: %s: after %d sources the vendor gives no way to the next page", op, out.n)
+		}
+		cursors[p.cursor] = true
+		cursor = p.cursor
+	}
+	return out, fault.New(fault.ErrIncomplete, "chatbase: %s: more than %d pages", op, maxPages)
+}
+
+func (t *Target) fetchPage(ctx context.Context, op string, filter url.Values, cursor string) (page, error) {
+	q := url.Values{"limit": {strconv.Itoa(pageSize)}}
+	maps.Copy(q, filter)
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	var body json.RawMessage
+	if err := t.client.get(ctx, op, q, &body, "sources"); err != nil {
+		return page{}, incomplete(err)
+	}
+	p, err := decodePage(body)
+	if err != nil {
+		return p, fault.New(fault.ErrIncomplete, "chatbase: %s", op).Because(err).WithHint("check base_url")
+	}
+	return p, nil
+}
+
+// incomplete marks the failure of a listing, without hiding what stops the target.
+func incomplete(err error) error {
+	if fault.StopsTarget(err) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return cutShort{err}
+}
+
+// cutShort is the failure of a request in the middle of a listing, in the same words.
+type cutShort struct{ error }
+
+// Unwrap gives the class and the cause.
+func (e cutShort) Unwrap() []error { return []error{fault.ErrIncomplete, e.error} }

@@ -1,0 +1,142 @@
+package chatbase
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/targets"
+)
+
+// The vendor allows 10 uploads of files a minute for each account, and a request that is refused for being too fast counts
+// as well (documented), so trying harder never gets anywhere: requests to the files host take turns.
+
+// refusedFor is the wait after a refusal that does not say how long: the vendor's whole window.
+const refusedFor = time.Minute
+
+// turns spaces the uploads of one account.
+type turns struct {
+	mu   sync.Mutex
+	next time.Time // guarded by mu; when the next one may start
+}
+
+// accounts holds the turns of all accounts of this process, for all of its life, so that opening a target anew forgets nothing.
+var accounts = struct {
+	sync.Mutex
+	byPlace map[string]*turns // guarded by the mutex; by a digest of the key and the host
+}{byPlace: map[string]*turns{}}
+
+// uploads is one target's part in the turns of its account.
+type uploads struct {
+	turns  *turns
+	every  time.Duration
+	place  string
+	memory targets.Memory // may be nil
+	log    *slog.Logger
+	recall sync.Once
+}
+
+func newUploads(c *Config, memory targets.Memory, log *slog.Logger) *uploads {
+	place := targets.PlaceOf(c.APIKey, strings.TrimRight(c.FilesURL, "/"))
+	accounts.Lock()
+	defer accounts.Unlock()
+	a := accounts.byPlace[place]
+	if a == nil {
+		a = &turns{}
+		accounts.byPlace[place] = a
+	}
+	return &uploads{turns: a, every: c.UploadEvery, place: place, memory: memory, log: log}
+}
+
+// take waits for the turn of the next request.
+func (u *uploads) take(ctx context.Context) error {
+	u.recall.Do(u.remembered)
+	for {
+		wait := u.turns.take(u.every)
+		if wait <= 0 {
+			return ctx.Err()
+		}
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// take is 0 when it is the caller's turn, else how long to wait before asking again.
+func (t *turns) take(every time.Duration) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	// A clock that was set back must not keep everybody waiting.
+	if wait := min(t.next.Sub(now), max(every, maxWait)); wait > 0 {
+		t.next = now.Add(wait)
+		return wait
+	}
+	t.next = now.Add(every)
+	return 0
+}
+
+// hold lets nobody start before a time.
+func (t *turns) hold(until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if until.After(t.next) {
+		t.next = until
+	}
+}
+
+// started notes that a request really begins, which may be later than its turn came.
+func (u *uploads) started() {
+	now := time.Now()
+	u.turns.hold(now.Add(u.every))
+	if u.memory == nil {
+		return
+	}
+	if err := u.memory.Remember(u.key(), strconv.AppendInt(nil, now.UnixMilli(), 10)); err != nil {
+		u.log.Warn("the time of an upload was not remembered", "err", err)
+	}
+}
+
+// refused notes a 429: the vendor's window begins anew.
+func (u *uploads) refused(wait time.Duration) {
+	if wait <= 0 {
+		wait = refusedFor
+	}
+	u.turns.hold(time.Now().Add(min(wait, maxWait)))
+}
+
+// remembered takes over what another process did last.
+func (u *uploads) remembered() {
+	if u.memory == nil {
+		return
+	}
+	b, err := u.memory.Recall(u.key())
+	if err != nil || b == nil {
+		return // it may be empty at any time
+	}
+	ms, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return
+	}
+	if at := time.UnixMilli(ms); !at.After(time.Now()) {
+		u.turns.hold(at.Add(u.every))
+	}
+}
+
+func (u *uploads) key() string { return "chatbase/upload/" + u.place }
+
+// body is a form whose sending is noted. It is opened once for every request.
+func (u *uploads) body(f *form) *httpapi.Body {
+	b := f.body()
+	open := b.Open
+	b.Open = func(ctx context.Context) (io.ReadCloser, error) {
+		u.started()
+		return open(ctx)
+	}
+	return b
+}

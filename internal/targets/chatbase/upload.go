@@ -1,0 +1,294 @@
+package chatbase
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"net/http"
+	"unicode/utf8"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// Upload implements targets.Target: one request a rendition.
+func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targets.Result, error) {
+	out := make([]targets.Result, len(batch))
+	if len(batch) == 0 {
+		return out, nil
+	}
+	if err := t.ready(); err != nil {
+		return failRenditions(out, err), err
+	}
+	for i, r := range batch {
+		if err := t.uploadOne(ctx, r, &out[i]); err != nil {
+			failRenditions(out[i+1:], err)
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// uploadOne creates a source; its error is what ends the work.
+func (t *Target) uploadOne(ctx context.Context, r targets.Rendition, res *targets.Result) error {
+	if err := t.outage.err(); err != nil {
+		res.Err = err
+		return err
+	}
+	*res = t.create(ctx, r)
+	if ctx.Err() != nil || fault.StopsTarget(res.Err) {
+		return res.Err
+	}
+	t.outage.note(res.Err)
+	return nil
+}
+
+func failRenditions(out []targets.Result, err error) []targets.Result {
+	for i := range out {
+		out[i].Err = err
+	}
+	return out
+}
+
+// create makes one source. There are no idempotency keys and names need not be unique (documented), so what was sent
+// before in this pass is looked for first.
+func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result {
+	if err := t.check(r); err != nil {
+		return targets.Result{Err: err}
+	}
+	look := func(ctx context.Context) (source, bool, error) { return t.adopt(ctx, r.Name) }
+	if t.sentBefore(r.Name) {
+		switch s, there, err := look(ctx); {
+		case there:
+			return result(s, r.Name)
+		case fault.StopsTarget(err):
+			return targets.Result{Err: err}
+		case err != nil:
+			return targets.Result{Err: fault.New(fault.ErrUnknown, "chatbase: whether an earlier upload arrived could not be seen").Because(err)}
+		}
+	}
+	if p := t.full.Load(); p != nil {
+		return targets.Result{Err: *p}
+	}
+	s, err := t.put(ctx, "create source", "", r, look)
+	switch {
+	case err == nil:
+		return result(s, r.Name)
+	case errors.Is(err, fault.ErrQuota):
+		err = t.fill(ctx, err)
+	case httpapi.Status(err) == http.StatusNotFound && !fault.StopsTarget(err):
+		err = fault.New(fault.ErrSetup, "chatbase: the agent %q takes no sources", kb.Printable(t.client.agent)).
+			WithHint("it may have been deleted; check the agent, base_url and files_url").Because(plain(err))
+	}
+	return targets.Result{Err: err}
+}
+
+// Replace implements targets.Replacer: a PUT in place. The agent keeps the old version until the new one is trained
+// (documented). Names carry the digest of the content, so the name of a source tells which content it has.
+func (t *Target) Replace(ctx context.Context, id targets.RemoteID, r targets.Rendition) targets.Result {
+	err := t.ready()
+	if err == nil {
+		err = t.check(r)
+	}
+	if err != nil {
+		return targets.Result{ID: id, Err: err}
+	}
+	open := r.Open
+	r.Open = func(ctx context.Context) (io.ReadCloser, error) {
+		rc, err := open(ctx)
+		if errors.Is(err, fault.ErrNotFound) { // the document, which must not look like the source
+			err = fault.New(fault.ErrChanged, "%s is gone", r.Document).Because(plain(err))
+		}
+		return rc, err
+	}
+	s, err := t.put(ctx, "update source", id, r, func(ctx context.Context) (source, bool, error) {
+		s, err := t.get(ctx, id)
+		return s, err == nil && sameDocument(r.Name, s.Name) && s.state() != targets.StatusFailed, err
+	})
+	if err != nil {
+		return targets.Result{ID: id, Err: err}
+	}
+	return result(s, r.Name)
+}
+
+// put sends a rendition to the host that takes it: a creation when id is "".
+func (t *Target) put(ctx context.Context, op string, id targets.RemoteID, r targets.Rendition, look func(context.Context) (source, bool, error)) (source, error) {
+	ch := change{op: op, file: isFile(r.Name), id: id, name: r.Name, look: look}
+	var err error
+	if ch.file {
+		ch.request.Body = t.uploads.body(&form{name: r.Name, file: &r})
+	} else if ch.request.Body, err = textBody(ctx, id == "", r); err != nil {
+		return source{}, err
+	}
+	if err := t.address(&ch); err != nil {
+		return source{}, err
+	}
+	return t.send(ctx, ch)
+}
+
+// address fills in where a change goes. Neither kind is repeated blindly: a creation would make a second copy, and
+// an update would meet its own training.
+func (t *Target) address(ch *change) (err error) {
+	ch.request.Op, ch.request.Method, ch.request.Create = ch.op, http.MethodPost, true
+	below := []string{"sources"}
+	if ch.id != "" {
+		ch.request.Method = http.MethodPut
+		below = append(below, string(ch.id))
+	}
+	ch.request.Path, err = t.client.agentPath(below...)
+	return err
+}
+
+// textBody reads a rendition and builds the body of a text source.
+func textBody(ctx context.Context, create bool, r targets.Rendition) (*httpapi.Body, error) {
+	content, err := readAll(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("chatbase: %w", err)
+	}
+	if !utf8.Valid(content) {
+		return nil, fault.New(fault.ErrRejected, "chatbase: %s is not UTF-8 text", r.Document).WithHint("save it as UTF-8")
+	}
+	fields := textFields{Name: r.Name, Content: string(content)}
+	if create {
+		fields.Type = "text"
+	}
+	return jsonBody(fields)
+}
+
+// textFields is the body of a text source (documented); an update leaves out what stays.
+type textFields struct {
+	Type    string `json:"type,omitempty"`
+	Name    string `json:"name"`
+	Content string `json:"content,omitempty"`
+}
+
+// jsonBody encodes v without the escapes that are meant for web pages, which would make text larger than it is.
+func jsonBody(v any) (*httpapi.Body, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("chatbase: %w", err)
+	}
+	return &httpapi.Body{Size: int64(b.Len()), ContentType: "application/json", Open: func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(b.Bytes())), nil
+	}}, nil
+}
+
+// readAll reads a rendition that has to have its size.
+func readAll(ctx context.Context, r targets.Rendition) (_ []byte, err error) {
+	rc, err := r.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rc.Close()) }()
+	b := make([]byte, 0, r.Size+1)
+	buf := bytes.NewBuffer(b)
+	if _, err := buf.ReadFrom(io.LimitReader(rc, r.Size+1)); err != nil {
+		return nil, err
+	}
+	if int64(buf.Len()) != r.Size {
+		return nil, otherSize(r)
+	}
+	return buf.Bytes(), nil
+}
+
+func otherSize(r targets.Rendition) error {
+	return fault.New(fault.ErrChanged, "%s does not have the %d bytes that it had", r.Document, r.Size)
+}
+
+// sentBefore tells whether a name was sent in this pass, and notes it.
+func (t *Target) sentBefore(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sum := maphash.String(t.seed, name)
+	_, before := t.sent[sum]
+	t.sent[sum] = struct{}{}
+	return before
+}
+
+// adopt finds what a creation left behind. Copies beside it, which a request that was thought lost may have made, are deleted.
+func (t *Target) adopt(ctx context.Context, name string) (source, bool, error) {
+	found, err := t.find(ctx, name)
+	if err != nil || len(found) == 0 {
+		return source{}, false, err
+	}
+	if _, _, ours := kb.ParseName(name); ours {
+		for _, s := range found[1:] {
+			// Left over, it carries the mark of its document, so the next comparison with the listing finds it.
+			if err := t.deleteOne(ctx, targets.RemoteID(s.ID)); err != nil {
+				t.log.Warn("second copy of a document stays", "id", s.ID, "err", err)
+			}
+		}
+	}
+	return found[0], true, nil
+}
+
+// result is the outcome of a change that took effect.
+func result(s source, sent string) targets.Result {
+	r := targets.Result{ID: targets.RemoteID(s.ID), Status: s.state()}
+	if s.Name != "" && s.Name != sent {
+		r.Name = s.Name
+	}
+	if r.Status == targets.StatusUnknown {
+		r.Status = targets.StatusWorking // created means training (documented)
+	}
+	return r
+}
+
+// fill notes that the agent takes no more: later creations of this pass fail without a request.
+func (t *Target) fill(ctx context.Context, err error) error {
+	t.mu.Lock()
+	a := t.agent
+	t.mu.Unlock()
+	if now, lookErr := t.look(ctx); lookErr == nil {
+		a = now
+	}
+	holds := ""
+	if a.Size >= 0 {
+		holds = fmt.Sprintf("; it holds %.1f MB of training data", float64(a.Size)/1e6)
+	}
+	var full error = fault.New(fault.ErrQuota, "chatbase: the agent %q takes no more sources%s", kb.Printable(a.Name), holds).
+		WithHint("upgrade the plan, or send this agent less").Because(err)
+	t.full.CompareAndSwap(nil, &full)
+	return *t.full.Load()
+}
+
+// Rename implements targets.Renamer: the content stays, though the vendor may train it anew.
+func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (targets.Remote, error) {
+	if err := t.ready(); err != nil {
+		return targets.Remote{}, err
+	}
+	if err := t.check(targets.Rendition{Name: name, Size: fileAtLeast}); err != nil {
+		return targets.Remote{}, err
+	}
+	ch := change{op: "rename source", file: isFile(name), id: id, name: name, look: func(ctx context.Context) (source, bool, error) {
+		s, err := t.get(ctx, id)
+		return s, err == nil && s.Name == name, err
+	}}
+	var err error
+	if ch.file {
+		ch.request.Body = t.uploads.body(&form{name: name})
+	} else if ch.request.Body, err = jsonBody(textFields{Name: name}); err != nil {
+		return targets.Remote{}, err
+	}
+	if err := t.address(&ch); err != nil {
+		return targets.Remote{}, err
+	}
+	s, err := t.send(ctx, ch)
+	if err != nil {
+		return targets.Remote{}, err
+	}
+	if s.Name != "" && s.Name != name {
+		return targets.Remote{}, fault.New(fault.ErrRejected, "chatbase: the source was to be named %q and is named %q", name, kb.Printable(s.Name))
+	}
+	r := t.remote(s)
+	r.Name = name
+	return r, nil
+}

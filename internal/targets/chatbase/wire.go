@@ -1,0 +1,220 @@
+package chatbase
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+// The documents of three generations of the API differ in places, so the decoders ignore what they do not know, take the object
+// with or without {"data":…} around it, and read an unknown status as work that goes on.
+
+// source is one source of an agent (documented: "Source object").
+type source struct {
+	ID     string
+	Name   string // "" when the vendor has none
+	Status string
+}
+
+// UnmarshalJSON implements json.Unmarshaler. What is no object decodes to nothing; the callers check for the id.
+func (s *source) UnmarshalJSON(b []byte) error {
+	var w struct {
+		ID, Name, Status text
+	}
+	*s = source{}
+	if err := unmarshalObject(b, &w); err != nil {
+		return err
+	}
+	*s = source{ID: string(w.ID), Name: string(w.Name), Status: string(w.Status)}
+	return nil
+}
+
+// agent is what is read of an agent (documented: "Agent object").
+type agent struct {
+	ID, Name string
+	Size     int64 // bytes of training data; -1 when not told
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *agent) UnmarshalJSON(b []byte) error {
+	var w struct {
+		ID, Name text
+		Size     count
+	}
+	*a = agent{}
+	if err := unmarshalObject(b, &w); err != nil {
+		return err
+	}
+	*a = agent{ID: string(w.ID), Name: string(w.Name), Size: w.Size.orMinusOne()}
+	return nil
+}
+
+// summary is what is read of the sources' summary.
+type summary struct {
+	ShouldRetrain bool `json:"shouldRetrain"`
+}
+
+// text is a string that may come as a number or be null; anything else is empty.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(b []byte) error {
+	*t = ""
+	switch {
+	case len(b) == 0:
+	case b[0] == '"':
+		return json.Unmarshal(b, (*string)(t))
+	case b[0] == '-' || b[0] >= '0' && b[0] <= '9':
+		*t = text(b)
+	}
+	return nil
+}
+
+// count is a number that counts something; what is none is unknown.
+type count struct {
+	n     int64
+	known bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *count) UnmarshalJSON(b []byte) error {
+	var v float64
+	*c = count{}
+	if string(b) != "null" && json.Unmarshal(b, &v) == nil && v >= 0 && v <= 1<<53 {
+		*c = count{n: int64(v), known: true}
+	}
+	return nil
+}
+
+func (c count) orMinusOne() int64 {
+	if !c.known {
+		return -1
+	}
+	return c.n
+}
+
+// unmarshalObject decodes an object, with or without an envelope around it. What is no object leaves out alone.
+func unmarshalObject(b []byte, out any) error {
+	b = bytes.TrimSpace(b)
+	if len(b) == 0 || b[0] != '{' {
+		return nil
+	}
+	var w struct {
+		ID   json.RawMessage `json:"id"`
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	if inner := bytes.TrimSpace(w.Data); w.ID == nil && len(inner) > 0 && inner[0] == '{' {
+		b = inner
+	}
+	return json.Unmarshal(b, out)
+}
+
+// page is one page of a list of sources.
+type page struct {
+	items  []source
+	cursor string // of the next page
+	more   bool   // there is one
+	total  int64  // of the whole list; -1 when not told
+}
+
+// mostOnPage bounds a page of which at most 100 were asked for.
+const mostOnPage = 1000
+
+var errNoList = errors.New("the answer holds no list")
+
+// decodePage reads {"data":[…],"pagination":{"cursor","hasMore","total"}} (documented). An answer without a list is an error
+// and not an empty list, and so is a full page that does not say whether there is more.
+func decodePage(b []byte) (page, error) {
+	p := page{total: -1}
+	var w struct {
+		Data       json.RawMessage
+		Pagination *struct {
+			Cursor  text
+			HasMore *bool
+			Total   count
+		}
+	}
+	if b = bytes.TrimSpace(b); len(b) == 0 || b[0] != '{' {
+		return p, errNoList
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return p, fmt.Errorf("the list cannot be read: %w", err)
+	}
+	if list := bytes.TrimSpace(w.Data); len(list) == 0 || list[0] != '[' {
+		return p, errNoList
+	}
+	if err := p.decode(w.Data); err != nil {
+		return p, err
+	}
+	if w.Pagination == nil {
+		if len(p.items) >= pageSize {
+			return p, errors.New("the list does not say whether there is more")
+		}
+		return p, nil
+	}
+	p.cursor, p.total = string(w.Pagination.Cursor), w.Pagination.Total.orMinusOne()
+	p.more = p.cursor != ""
+	if w.Pagination.HasMore != nil {
+		p.more = *w.Pagination.HasMore
+	}
+	return p, nil
+}
+
+// decode reads the items one by one, so that a page of nonsense takes no memory.
+func (p *page) decode(list json.RawMessage) error {
+	dec := json.NewDecoder(bytes.NewReader(list))
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf("the list cannot be read: %w", err)
+	}
+	for dec.More() {
+		if len(p.items) == mostOnPage {
+			return fmt.Errorf("a page of the list has more than %d items", mostOnPage)
+		}
+		var s source
+		if err := dec.Decode(&s); err != nil {
+			return fmt.Errorf("the list cannot be read: %w", err)
+		}
+		if s.ID == "" {
+			return errors.New("an item of the list has no id")
+		}
+		p.items = append(p.items, s)
+	}
+	return nil
+}
+
+// gone tells a source that was deleted and is still shown, however the generation spells it: toBeDeleted, toBeDeletedted, deleted.
+func (s source) gone() bool {
+	w := strings.ToLower(s.Status)
+	return strings.HasPrefix(w, "tobedelete") || w == "deleted"
+}
+
+// state is where the source is on its way to being live. The vendor trains what is created or changed without being asked, so
+// "untrained" and "updated" are work under way, and so is every word that nobody knows.
+func (s source) state() targets.Status {
+	switch strings.ToLower(s.Status) {
+	case "":
+		return targets.StatusUnknown
+	case "trained":
+		return targets.StatusDone
+	case "failed":
+		return targets.StatusFailed
+	}
+	return targets.StatusWorking
+}
+
+// remote is the source for the engine. The vendor's sizes are those of extracted text, so they say nothing.
+func (s source) remote() targets.Remote {
+	r := targets.Remote{ID: targets.RemoteID(s.ID), Name: s.Name, Size: -1, Status: s.state(), Word: kb.Printable(s.Status)}
+	if r.Status == targets.StatusFailed {
+		r.Detail = "training failed, the vendor gives no reason"
+	}
+	return r
+}
