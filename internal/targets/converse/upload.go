@@ -1,0 +1,203 @@
+package converse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/targets"
+)
+
+const (
+	maxTries = 5 // of sending one document in one Upload
+	markdown = ".md"
+)
+
+// Upload implements targets.Target.
+func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targets.Result, error) {
+	out := make([]targets.Result, len(batch))
+	for i, r := range batch {
+		err := t.outage.err()
+		if err == nil {
+			out[i] = t.uploadOne(ctx, r)
+			t.outage.note(out[i].Err)
+			err = out[i].Err
+		}
+		if err != nil && (fault.StopsTarget(err) || ctx.Err() != nil) {
+			for j := i; j < len(batch); j++ {
+				out[j] = targets.Result{Err: err}
+			}
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// uploadOne sends a document until it is there or refused. What may have been sent before, in this call or an earlier one, is
+// looked for first, because the vendor takes a name any number of times.
+func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) targets.Result {
+	if err := t.check(r); err != nil {
+		return targets.Result{Err: err}
+	}
+	if err := ctx.Err(); err != nil {
+		return targets.Result{Err: fmt.Errorf("converse: not sent: %w", err)}
+	}
+	if t.tried.add(r.Name) {
+		if d, err := t.look(ctx, r.Name); err != nil {
+			return targets.Result{Err: err}
+		} else if d.id != "" {
+			return t.adopt(r, d)
+		}
+	}
+	for n := 1; ; n++ {
+		d, err := t.send(ctx, r)
+		switch conflict := httpapi.Status(err) == http.StatusConflict && errors.Is(err, fault.ErrConflict); {
+		case err == nil && d.id != "":
+			return t.adopt(r, d)
+		case err == nil:
+			err = fault.New(fault.ErrUnknown, "converse: the answer to the upload names no document")
+		case conflict:
+			return t.taken(ctx, r, err)
+		case !errors.Is(err, fault.ErrUnknown):
+			return targets.Result{Err: err}
+		}
+		d, lookErr := t.lookLater(ctx, r.Name, backoff(n), err)
+		switch {
+		case lookErr != nil:
+			return targets.Result{Err: lookErr}
+		case d.id != "":
+			return t.adopt(r, d)
+		case n == maxTries:
+			return targets.Result{Err: notLanded(err)}
+		}
+	}
+}
+
+// check refuses what cannot be sent.
+func (t *Target) check(r targets.Rendition) error {
+	limit := t.cfg.MaxFileSize
+	if path.Ext(r.Name) == markdown {
+		limit = min(limit, textBytes)
+	}
+	switch {
+	case r.Name == "" || len(r.Name) > nameBytes || strings.ContainsAny(r.Name, "/\\\r\n\x00") || r.Name == "." || r.Name == "..":
+		return fault.New(fault.ErrRejected, "converse: %q cannot be the name of a document", r.Name)
+	case r.Size > limit:
+		return fault.New(fault.ErrTooLarge, "converse: %d bytes are more than the limit of %d", r.Size, limit)
+	case r.Size < 0:
+		return fault.New(fault.ErrRejected, "converse: the size of %s is not known", r.Name)
+	}
+	return nil
+}
+
+// send makes the one request that creates a document: Markdown goes as text, and files go as they are.
+func (t *Target) send(ctx context.Context, r targets.Rendition) (document, error) {
+	route := "upload"
+	if path.Ext(r.Name) == markdown {
+		route = "ingest"
+	}
+	req, err := t.request("upload document", route, nil)
+	if err != nil {
+		return document{}, err
+	}
+	req.Create = true
+	if route == "upload" {
+		req.Body = form(r)
+	} else {
+		text, err := readText(ctx, r)
+		if err != nil {
+			return document{}, fmt.Errorf("converse: %w", err)
+		}
+		req.JSON = map[string]string{"name": r.Name, "content": text}
+	}
+	body, err := t.do(ctx, route, req)
+	if isGone(err) {
+		return document{}, fault.New(fault.ErrSetup, "converse: documents cannot be created").WithHint("check base_url").Because(plain(err))
+	}
+	return decodeCreated(body), err
+}
+
+func (t *Target) adopt(r targets.Rendition, d document) targets.Result {
+	remote := t.remote(d)
+	res := targets.Result{ID: remote.ID, Status: remote.Status}
+	if d.name != "" && d.name != r.Name {
+		res.Name = d.name
+	}
+	return res
+}
+
+// taken deals with a name that is taken. The name carries the digest of the content, so what has it is the same rendition.
+func (t *Target) taken(ctx context.Context, r targets.Rendition, conflict error) targets.Result {
+	d, err := t.look(ctx, r.Name)
+	switch {
+	case err != nil:
+		return targets.Result{Err: err}
+	case d.id != "":
+		return t.adopt(r, d)
+	}
+	return targets.Result{Err: fault.New(fault.ErrConflict, "converse: the vendor says that %q is there already, and does not list it", r.Name).
+		WithHint("look for it in the dashboard and delete it").Because(plain(conflict))}
+}
+
+// lookLater looks for a document whose creation was left in doubt, after a while in which it may still arrive.
+func (t *Target) lookLater(ctx context.Context, name string, wait time.Duration, doubt error) (document, error) {
+	err := pause(ctx, wait)
+	var d document
+	if err == nil {
+		d, err = t.look(ctx, name)
+	}
+	if err == nil || fault.StopsTarget(err) {
+		return d, err
+	}
+	return d, fault.New(fault.ErrUnknown, "converse: whether the upload arrived could not be seen").Because(errors.Join(doubt, err))
+}
+
+// look finds a document by its name, or by the mark in it; its id is empty when there is none. A searchable one is preferred.
+func (t *Target) look(ctx context.Context, name string) (found document, err error) {
+	rank := 0
+	err = t.documents(ctx, func(d document) error {
+		now := 0
+		switch {
+		case d.name == name:
+			now = 3
+		case sameMark(name, d.name):
+			now = 1
+		default:
+			return nil
+		}
+		if t.remote(d).Status == targets.StatusDone {
+			now++
+		}
+		if now > rank {
+			found, rank = d, now
+		}
+		return nil
+	})
+	return found, err
+}
+
+// sameMark tells whether two names stand for the same rendition.
+func sameMark(sent, listed string) bool {
+	a, _, ok := kb.ParseName(sent)
+	b, _, too := kb.ParseName(listed)
+	return ok && too && a == b
+}
+
+// notLanded is the error of a document that was looked for and is not there: unlike the error of
+// its request, its outcome is known.
+func notLanded(err error) error {
+	e, ok := errors.AsType[*httpapi.Error](err)
+	if !ok {
+		return &fault.RetryAfter{Err: fmt.Errorf("converse: not uploaded: %w", plain(err))}
+	}
+	known := *e
+	known.Class, known.Err = nil, nil
+	return &fault.RetryAfter{Wait: e.Wait, Err: &known}
+}
