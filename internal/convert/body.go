@@ -44,10 +44,14 @@ func (p plan) begin(buf []byte, end bool, to Target) (body, error) {
 		if b.front.size > 0 {
 			what = "front matter"
 		}
-		return body{}, fault.New(fault.ErrUnsupported, "it holds nothing but %s", what).
-			WithHint("write something into it, or exclude it to silence this")
+		return body{}, blankError(what)
 	}
 	return b, nil
+}
+
+func blankError(what string) error {
+	return fault.New(fault.ErrUnsupported, "it holds nothing but %s", what).
+		WithHint("write something into it, or exclude it to silence this")
 }
 
 // heading is what to put in front of a Markdown text for it to carry its title: nothing when it begins with a heading of

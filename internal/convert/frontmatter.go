@@ -108,16 +108,72 @@ func parseYAML(block []byte) (field, error) {
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return field{}, errNotTable
 	}
-	return yamlField(doc.Content[0], 2), nil
+	top, err := yamlTable(doc.Content[0])
+	if err != nil {
+		return field{}, err
+	}
+	f := field{table: map[string]field{}}
+	for _, e := range top {
+		switch e.key {
+		case "title":
+			f.set(e.key, yamlValue(e.value, e.line))
+		case "kbsync":
+			v, err := yamlOurs(e)
+			if err != nil {
+				return field{}, err
+			}
+			f.set(e.key, v)
+		}
+	}
+	return f, nil
 }
 
-// yamlField takes a value and, as far as it is needed, what is in it: the keys below kbsync and their lists. What is deeper
-// is left alone, so that a chain of aliases cannot grow.
-func yamlField(n *yaml.Node, depth int) field {
-	f := field{line: n.Line + 1} // below the line of ---
-	for hops := 0; n.Kind == yaml.AliasNode && hops < 3; hops++ {
-		n = n.Alias
+type yamlEntry struct {
+	key   string
+	line  int // in the document
+	value *yaml.Node
+}
+
+// yamlTable lists a table's keys. A key that comes twice is no YAML.
+func yamlTable(n *yaml.Node) ([]yamlEntry, error) {
+	var out []yamlEntry
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind == yaml.ScalarNode && seen[key.Value] {
+			return nil, errNotTable
+		}
+		seen[key.Value] = true
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		out = append(out, yamlEntry{key.Value, key.Line + 1, value}) // below the line of ---
 	}
+	return out, nil
+}
+
+// yamlOurs takes what is under kbsync, and nothing deeper than the list of agents, so that aliases cannot multiply.
+func yamlOurs(e yamlEntry) (field, error) {
+	v := yamlValue(e.value, e.line)
+	if v.table == nil {
+		return v, nil
+	}
+	entries, err := yamlTable(e.value)
+	for _, e := range entries {
+		w := yamlValue(e.value, e.line)
+		if w.isList && e.key == "agents" {
+			for _, c := range e.value.Content {
+				w.list = append(w.list, yamlValue(c, e.line))
+			}
+		}
+		v.set(e.key, w)
+	}
+	return v, err
+}
+
+// yamlValue takes a value without what is in it.
+func yamlValue(n *yaml.Node, line int) field {
+	f := field{line: line}
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if n.Tag == "!!null" {
@@ -130,18 +186,8 @@ func yamlField(n *yaml.Node, depth int) field {
 		}
 	case yaml.SequenceNode:
 		f.isList = true
-		for _, c := range n.Content {
-			if depth > 0 {
-				f.list = append(f.list, yamlField(c, 0))
-			}
-		}
 	case yaml.MappingNode:
 		f.table = map[string]field{}
-		for i := 0; depth > 0 && i+1 < len(n.Content); i += 2 {
-			v := yamlField(n.Content[i+1], depth-1)
-			v.line = n.Content[i].Line + 1
-			f.set(n.Content[i].Value, v)
-		}
 	}
 	return f
 }
@@ -151,7 +197,7 @@ func parseTOML(block []byte) (field, error) {
 	if _, err := toml.Decode(string(block), &m); err != nil {
 		return field{}, err
 	}
-	f := tomlField(m, 2)
+	f := tomlField(m, 3)
 	f.place(bytes.Split(block, []byte("\n")))
 	return f, nil
 }

@@ -86,6 +86,9 @@ func produce(ctx context.Context, d kb.Document, how plan) (*product, error) {
 		if !how.text || how.made.way != wayRead {
 			return nil
 		}
+		if len(bytes.TrimSpace(src)) == 0 {
+			return blankError("white space")
+		}
 		if err := how.inspect(src, true); !errors.Is(err, errEncoding) {
 			return err
 		}

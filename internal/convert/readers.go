@@ -91,6 +91,7 @@ func decode(src []byte) ([]byte, error) {
 	return []byte(string(utf16.Decode(units))), nil
 }
 
-func splitPDF(_ context.Context, _ []byte, _ int64, _ markup.Limits) ([][]byte, error) {
+// splitPDF divides a PDF file into files of at most some bytes each.
+var splitPDF = func(_ context.Context, _ []byte, _ int64, _ markup.Limits) ([][]byte, error) {
 	return nil, fault.New(fault.ErrUnsupported, "PDF files cannot be divided yet").WithHint("divide it into smaller files")
 }
