@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // ConverseNone is the name of a field that the answers of a Converse simulator leave out.
@@ -93,6 +94,7 @@ type converseDocument struct {
 	name    string
 	kind    string // text, url or file
 	content []byte // for url, what stood at the address
+	runes   int    // characters in content
 	created time.Time
 	foreign bool // not made through the API
 
@@ -262,8 +264,8 @@ func (s *Converse) Put(name string, content []byte) (id string) {
 	s.lock()
 	defer s.mu.Unlock()
 	d := &converseDocument{
-		id: s.newID(), name: name, kind: "file", content: content, created: time.Now(), foreign: true,
-		status: StatusDone, chunked: true,
+		id: s.newID(), name: name, kind: "file", content: content, runes: utf8.RuneCount(content),
+		created: time.Now(), foreign: true, status: StatusDone, chunked: true,
 	}
 	s.live.add(d)
 	return d.id

@@ -15,11 +15,8 @@ func wireConverseAgent(a *converseAgent) map[string]any {
 func (s *Converse) listAgents(c *call) answer {
 	s.lock()
 	defer s.mu.Unlock()
-	var all []any
-	for _, a := range s.world(c).agents {
-		all = append(all, wireConverseAgent(a))
-	}
-	return s.listAnswer(c, "agents", all)
+	agents := s.world(c).agents
+	return s.listAnswer(c, "agents", len(agents), func(i int) any { return wireConverseAgent(agents[i]) })
 }
 
 func (s *Converse) getAgent(c *call) answer {
@@ -64,11 +61,8 @@ func (s *Converse) listAssigned(c *call) answer {
 	if !ok {
 		return bad
 	}
-	var all []any
-	for _, id := range a.docs {
-		all = append(all, s.wireDocument(s.world(c).byID[id]))
-	}
-	return s.listAnswer(c, "", all)
+	docs := s.world(c).byID
+	return s.listAnswer(c, "", len(a.docs), func(i int) any { return s.wireDocument(docs[a.docs[i]]) })
 }
 
 func (s *Converse) assign(c *call) answer {

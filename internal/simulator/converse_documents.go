@@ -1,12 +1,14 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 const chunkRunes = 500 // characters in one chunk
@@ -26,7 +28,7 @@ func (s *Converse) wireDocument(d *converseDocument) map[string]any {
 		out[s.opts.ErrorField] = "The document could not be indexed"
 	}
 	if s.opts.ChunkCountField != ConverseNone {
-		out[s.opts.ChunkCountField] = len(d.chunks())
+		out[s.opts.ChunkCountField] = d.chunkCount()
 	}
 	return out
 }
@@ -43,14 +45,19 @@ func (d *converseDocument) chunks() (out []string) {
 	return out
 }
 
+// chunkCount is the number of chunks, which lists tell without making them.
+func (d *converseDocument) chunkCount() int {
+	if !d.chunked {
+		return 0
+	}
+	return (d.runes + chunkRunes - 1) / chunkRunes
+}
+
 func (s *Converse) listDocuments(c *call) answer {
 	s.lock()
 	defer s.mu.Unlock()
-	var all []any
-	for _, d := range s.world(c).docs {
-		all = append(all, s.wireDocument(d))
-	}
-	return s.listAnswer(c, "", all)
+	docs := s.world(c).docs
+	return s.listAnswer(c, "", len(docs), func(i int) any { return s.wireDocument(docs[i]) })
 }
 
 // find returns the document that a path or body names. The lock must be held.
@@ -125,7 +132,7 @@ func (s *Converse) create(c *call, name, kind string, content []byte) answer {
 		return converseProblem(http.StatusConflict, "A document with this name already exists")
 	}
 	d := &converseDocument{
-		id: s.newID(), name: name, kind: kind, content: content, created: time.Now(),
+		id: s.newID(), name: name, kind: kind, content: content, runes: utf8.RuneCount(content), created: time.Now(),
 		loses: s.opts.LoseChunks != nil && s.opts.LoseChunks(name),
 	}
 	w.add(d)
@@ -181,11 +188,10 @@ func (s *Converse) listChunks(c *call) answer {
 	if !ok {
 		return bad
 	}
-	var all []any
-	for i, text := range d.chunks() {
-		all = append(all, map[string]any{"index": i, "content": text})
-	}
-	return s.listAnswer(c, "chunks", all)
+	chunks := d.chunks()
+	return s.listAnswer(c, "chunks", len(chunks), func(i int) any {
+		return map[string]any{"index": i, "content": chunks[i]}
+	})
 }
 
 func (s *Converse) query(c *call) answer {
@@ -239,15 +245,7 @@ func (s *Converse) search(w *converseWorld, question map[string]bool) []converse
 			}
 		}
 	}
-	slices.SortStableFunc(hits, func(a, b converseHit) int {
-		switch {
-		case a.Score > b.Score:
-			return -1
-		case a.Score < b.Score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(hits, func(a, b converseHit) int { return cmp.Compare(b.Score, a.Score) })
 	return hits
 }
 

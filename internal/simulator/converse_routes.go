@@ -122,19 +122,24 @@ func (s *Converse) wireID(id string) any {
 	return id
 }
 
-// listAnswer is one page of a list. Where the shape says that documents are listed, field is the word for other things.
-func (s *Converse) listAnswer(c *call, field string, all []any) answer {
+// listAnswer is one page of a list of n items. Where the shape says that documents are listed, field is the word for
+// other things.
+func (s *Converse) listAnswer(c *call, field string, n int, item func(i int) any) answer {
 	size := s.opts.PageSize
 	if size == 0 {
-		size = max(len(all), 1)
+		size = max(n, 1)
 	}
 	from, ok := s.offset(c, size)
 	if !ok {
 		return s.invalid(c, "query", "the page or cursor is not valid")
 	}
-	from = min(from, len(all))
-	to := min(from+size, len(all))
-	var body any = append([]any{}, all[from:to]...)
+	from = min(from, n)
+	to := min(from+size, n)
+	items := []any{}
+	for i := from; i < to; i++ {
+		items = append(items, item(i))
+	}
+	var body any = items
 	shape := s.opts.ListShape
 	switch {
 	case shape == "" && s.opts.Paging == ConverseOnePage:
@@ -152,16 +157,16 @@ func (s *Converse) listAnswer(c *call, field string, all []any) answer {
 	switch s.opts.Paging {
 	case ConverseNext:
 		out["next"] = nil
-		if to < len(all) {
+		if to < n {
 			out["next"] = nextAddress(c.r, to/size+1)
 		}
 	case ConverseCursor:
 		out["next_cursor"] = nil
-		if to < len(all) {
+		if to < n {
 			out["next_cursor"] = "cursor/" + strconv.Itoa(to)
 		}
 	case ConversePages:
-		out["page"], out["total_pages"] = from/size+1, max((len(all)+size-1)/size, 1)
+		out["page"], out["total_pages"] = from/size+1, max((n+size-1)/size, 1)
 	}
 	return jsonAnswer(http.StatusOK, out)
 }
@@ -192,17 +197,18 @@ func nextAddress(r *http.Request, page int) string {
 
 // mock is the answer to any request of the test mode of a vendor whose test mode keeps nothing.
 func (s *Converse) mock(c *call) answer {
+	one := func(v any) func(int) any { return func(int) any { return v } }
 	doc := map[string]any{s.opts.IDField: "mock_document", s.opts.NameField: "Mock document"}
 	agent := map[string]any{"id": "mock_agent", "name": "Mock agent"}
 	switch c.route {
 	case "knowledge_list", "agent_knowledge":
-		return s.listAnswer(c, "", []any{doc})
+		return s.listAnswer(c, "", 1, one(doc))
 	case "knowledge_upload", "knowledge_ingest_url", "knowledge_ingest_text":
 		return s.createdAnswer(doc)
 	case "knowledge_chunks":
-		return s.listAnswer(c, "chunks", []any{map[string]any{"id": "mock_chunk", "content": "Mock chunk"}})
+		return s.listAnswer(c, "chunks", 1, one(map[string]any{"id": "mock_chunk", "content": "Mock chunk"}))
 	case "agent_list":
-		return s.listAnswer(c, "agents", []any{agent})
+		return s.listAnswer(c, "agents", 1, one(agent))
 	case "agent_get":
 		return jsonAnswer(http.StatusOK, agent)
 	}

@@ -276,6 +276,9 @@ func (s *Hamsa) toggleItem(c *call) answer {
 		delete(it.off, a.id)
 		return s.success(http.StatusOK, "ItemActivatedSuccessfully", nil)
 	}
+	if a.has[it.id] {
+		c.violate("an item is deactivated that the agent holds")
+	}
 	it.off[a.id] = true
 	return s.success(http.StatusOK, "ItemDeactivatedSuccessfully", nil)
 }

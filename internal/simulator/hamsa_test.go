@@ -157,6 +157,20 @@ func TestHamsaProcessing(t *testing.T) {
 	})
 }
 
+func TestHamsaPartial(t *testing.T) {
+	r := newHamsaRig(t, HamsaOptions{FailWord: "COMPLETED_WITH_ERRORS", WorkWords: []string{"QUEUED"}})
+	r.s.SetFaults(Faults{ParseFail: func(string) bool { return true }})
+	if got := r.status(r.create("a", "marker")); got != "COMPLETED_WITH_ERRORS" {
+		t.Fatal(got)
+	}
+	r.s.SetFaults(Faults{ParseStall: func(string) bool { return true }})
+	if got := r.status(r.create("b", "marker")); got != "QUEUED" {
+		t.Fatal(got)
+	}
+	wantList(t, r.s.Retrieve("", "marker"), "a")
+	r.wantNoViolations()
+}
+
 func TestHamsaItem(t *testing.T) {
 	r := newHamsaRig(t, HamsaOptions{})
 	id := r.create("a.md", "one two three")
@@ -184,6 +198,11 @@ func TestHamsaItem(t *testing.T) {
 		t.Fatal(page)
 	}
 	wantList(t, r.s.Retrieve("", "marker"), "p")
+	file := r.data(201, "POST", hamsaItems, `{"items":[{"itemName":"f","type":"FILE","itemUrl":"https://example.com/F.PDF"}]}`)
+	r.call(200, "DELETE", hamsaItems+"/"+file["id"].(string)+"/url", `{"url":"https://example.com/F.PDF"}`)
+	if got := r.data(200, "GET", hamsaItems+"/"+file["id"].(string), ""); file["extension"] != "pdf" || got["itemUrl"] != nil {
+		t.Fatal(file, got)
+	}
 	pages := r.data(201, "POST", hamsaItems,
 		`{"items":[{"itemName":"q","type":"URL","itemUrls":["https://example.com/b","https://example.com/c"]}]}`)
 	path := hamsaItems + "/" + pages["id"].(string) + "/url"
@@ -256,7 +275,9 @@ func TestHamsaList(t *testing.T) {
 	if fmt.Sprint(data["total"], " ", data["filtered"]) != "12 2" {
 		t.Fatal(data)
 	}
-	r.wantNoViolations()
+	if v := r.s.Violations(); len(v) != 1 || !strings.Contains(v[0], "deactivated that the agent holds") {
+		t.Fatal(v)
+	}
 }
 
 func TestHamsaSwapAndRetire(t *testing.T) {
@@ -288,7 +309,6 @@ func TestHamsaSwapAndRetire(t *testing.T) {
 	r.s.Remove(theirs)
 	wantList(t, r.s.Held("bot"), "dangling")
 	r.call(404, "GET", hamsaItems+"/"+theirs, "")
-	r.wantNoViolations()
 }
 
 func TestHamsaHarm(t *testing.T) {
