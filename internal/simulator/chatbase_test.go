@@ -83,8 +83,8 @@ func (r *cbRig) text(name, content string) (id string) {
 	return decodeInto[object](r.t, got.body)["id"].(string)
 }
 
-// form encodes an upload; an empty filename leaves the file out, and name "-" the name.
-func form(name, filename, content string) (contentType, body string) {
+// cbEncode encodes an upload; an empty filename leaves the file out, and name "-" the name.
+func cbEncode(name, filename, content string) (contentType, body string) {
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
 	if name != "-" {
@@ -100,7 +100,7 @@ func form(name, filename, content string) (contentType, body string) {
 
 func (r *cbRig) upload(method, path, name, filename, content string) reply {
 	r.t.Helper()
-	contentType, body := form(name, filename, content)
+	contentType, body := cbEncode(name, filename, content)
 	return r.send(method, path, contentType, body)
 }
 
