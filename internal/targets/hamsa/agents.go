@@ -18,9 +18,6 @@ import (
 	"kbsyncd/internal/targets"
 )
 
-// maxAssigns is how often the list of an agent is written before somebody who edits it at the same time wins.
-const maxAssigns = 4
-
 // Assigned implements targets.Assigner.
 func (t *Target) Assigned(ctx context.Context, agent string) (map[targets.RemoteID]bool, error) {
 	ids, err := t.agentItems(ctx, agent)
@@ -45,19 +42,27 @@ func (t *Target) Assign(ctx context.Context, agent string, add, drop []targets.R
 		return fmt.Errorf("hamsa: update agent %s: %w", kb.Printable(agent), err)
 	}
 	defer unlock()
-	for n := 1; n <= maxAssigns; n++ {
-		if done, err := t.assignOnce(ctx, agent, add, drop); done || err != nil {
+	for n := 1; ; n++ {
+		done, err := t.assignOnce(ctx, agent, add, drop)
+		if done || err != nil && !errors.Is(err, fault.ErrUnknown) {
 			return err
 		}
-		if err := pause(ctx, backoff(n)); err != nil {
-			return err
+		switch {
+		case n < maxTries:
+			if err := pause(ctx, max(backoff(n), waitOf(err))); err != nil {
+				return err
+			}
+		case err != nil:
+			return notLanded(err)
+		default:
+			return fault.New(fault.ErrConflict, "hamsa: the items of agent %s are not what was written, %d times", kb.Printable(agent), n).
+				WithHint("somebody else may be editing the agent; the next pass tries again")
 		}
 	}
-	return fault.New(fault.ErrConflict, "hamsa: the items of agent %s are not what was written, %d times", kb.Printable(agent), maxAssigns).
-		WithHint("somebody else may be editing the agent; the next pass tries again")
 }
 
-// assignOnce tells whether the agent has what it should have. Ids that somebody took away meanwhile are not put back.
+// assignOnce tells whether the agent has what it should have. Its error is fault.ErrUnknown when it has not and the answer
+// to the change was lost. Ids that somebody took away meanwhile are not put back.
 func (t *Target) assignOnce(ctx context.Context, agent string, add, drop []targets.RemoteID) (done bool, err error) {
 	before, err := t.agentItems(ctx, agent)
 	if err != nil {
@@ -67,8 +72,9 @@ func (t *Target) assignOnce(ctx context.Context, agent string, add, drop []targe
 	if slices.Equal(before, want) {
 		return true, nil
 	}
-	if err := t.writeItems(ctx, agent, want); err != nil && !errors.Is(err, fault.ErrUnknown) {
-		return false, err
+	lost := t.writeItems(ctx, agent, want)
+	if lost != nil && !errors.Is(lost, fault.ErrUnknown) {
+		return false, lost
 	}
 	for _, id := range drop {
 		if slices.Contains(before, id) {
@@ -79,12 +85,10 @@ func (t *Target) assignOnce(ctx context.Context, agent string, add, drop []targe
 	if err != nil {
 		return false, err
 	}
-	for _, id := range want {
-		if !slices.Contains(after, id) && !slices.Contains(add, id) {
-			t.log.Warn("an item of somebody else left the agent meanwhile", "agent", agent, "id", string(id))
-		}
+	if slices.Equal(after, merged(after, add, drop)) {
+		return true, nil
 	}
-	return slices.Equal(after, merged(after, add, drop)), nil
+	return false, lost
 }
 
 // merged is a list without the ids of drop, followed by those of add that it lacks. Everything else stays, in its order.
@@ -175,7 +179,7 @@ func discreet(err error) error {
 		return err
 	}
 	quiet := *e
-	quiet.Detail = ""
+	quiet.Detail, quiet.Code = "", ""
 	if again, ok := errors.AsType[*fault.RetryAfter](err); ok {
 		return &fault.RetryAfter{Wait: again.Wait, Err: &quiet}
 	}

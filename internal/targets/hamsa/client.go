@@ -108,7 +108,7 @@ func isGone(err error) bool {
 		return true
 	}
 	e, ok := errors.AsType[*httpapi.Error](err)
-	return ok && e.Status >= 200 && e.Status < 500 && errors.Is(err, fault.ErrRejected) && saysGone(strings.ToLower(e.Detail))
+	return ok && e.Status >= 200 && e.Status < 500 && errors.Is(err, fault.ErrRejected) && saysGone(strings.ToLower(e.Detail+" "+e.Code))
 }
 
 // missing gives a refusal that speaks of an unknown item its class.
@@ -122,6 +122,14 @@ func missing(err error, id targets.RemoteID) error {
 // backoff is the wait after the n-th try: anything up to a bound that doubles.
 func backoff(n int) time.Duration {
 	return rand.N(min(500*time.Millisecond<<min(n-1, 8), 30*time.Second)) + time.Millisecond
+}
+
+// waitOf is what the vendor asks to wait in a failure.
+func waitOf(err error) time.Duration {
+	if e, ok := errors.AsType[*httpapi.Error](err); ok {
+		return min(e.Wait, maxWait)
+	}
+	return 0
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -25,8 +25,8 @@ func doc(key, content string) targets.Rendition {
 	}
 }
 
-// in runs a test in a bubble with a connected target and the fake behind it.
-func in(t *testing.T, change func(*Config), fn func(t *testing.T, target *Target, f *fake)) {
+// bubble runs a test in a bubble with a connected target and the fake behind it.
+func bubble(t *testing.T, change func(*Config), fn func(*testing.T, *Target, *fake, *logBuffer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
@@ -34,6 +34,14 @@ func in(t *testing.T, change func(*Config), fn func(t *testing.T, target *Target
 		if _, err := target.Connect(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
+		fn(t, target, f, logs)
+	})
+}
+
+// in is bubble that also looks at the log.
+func in(t *testing.T, change func(*Config), fn func(t *testing.T, target *Target, f *fake)) {
+	t.Helper()
+	bubble(t, change, func(t *testing.T, target *Target, f *fake, logs *logBuffer) {
 		fn(t, target, f)
 		if s := logs.String(); strings.Contains(s, testKey) || strings.Contains(s, foreignKey) {
 			t.Errorf("a key shows in the log:\n%s", s)

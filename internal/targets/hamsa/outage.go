@@ -12,8 +12,8 @@ import (
 // After mostOutages uploads in a row that failed because the vendor is down the rest is not tried any more. When
 // pass after pass ends so, more are tried, up to mostTrials: a vendor that breaks on some items must not keep the others out.
 const (
-	mostOutages = 3
-	mostTrials  = 16 * mostOutages
+	mostOutages = 4
+	mostTrials  = 12 * mostOutages
 )
 
 // outage counts the uploads in a row that found the vendor out of reach.

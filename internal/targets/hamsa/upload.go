@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxTries = 5                         // of sending one item in one Upload
+	maxTries = 5                         // of a change whose answer is lost each time
 	maxWait  = httpapi.DefaultMaxElapsed // for the vendor, between two of them
 )
 
@@ -76,10 +76,7 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) (targets.Re
 
 // waitToRepeat waits before what is not in the store is sent again, or says why it is not.
 func waitToRepeat(ctx context.Context, err error, n int) error {
-	wait := backoff(n)
-	if e, ok := errors.AsType[*httpapi.Error](err); ok {
-		wait = max(wait, e.Wait)
-	}
+	wait := max(backoff(n), waitOf(err))
 	if n >= maxTries || wait > maxWait || errors.Is(err, fault.ErrConflict) {
 		return notLanded(err)
 	}

@@ -1,0 +1,221 @@
+package hamsa
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/targets"
+)
+
+func TestAssignKeepsWhatOthersGave(t *testing.T) {
+	for name, c := range map[string]struct{ before, want any }{
+		"list":              {[]string{"theirs", "old", "too"}, `["theirs","too","new"]`},
+		"JSON in a string":  {`["theirs","old"]`, `["theirs","new"]`},
+		"empty in a string": {"[]", `["new"]`},
+		"empty string":      {"", `["new"]`},
+		"commas":            {"theirs, old,too", `["theirs","too","new"]`},
+		"null":              {nil, `["new"]`},
+		"numbers":           {[]any{17, "old"}, `["17","new"]`},
+		"objects":           {[]any{map[string]any{"id": "theirs", "itemName": "x"}}, `["theirs","new"]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, nil, func(t *testing.T, target *Target, f *fake) {
+				f.agents[agent1] = c.before
+				for range 2 { // the second time there is nothing to do
+					if err := target.Assign(t.Context(), agent1, []targets.RemoteID{"new"}, []targets.RemoteID{"old", "absent"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got := f.held(agent1); got != c.want {
+					t.Errorf("the agent has %s, want %s", got, c.want)
+				}
+				if len(f.bodies) != 1 || f.bodies[0] != `{"knowledgeBaseItemsIds":`+c.want.(string)+`}` {
+					t.Errorf("sent %q", f.bodies)
+				}
+				held, err := target.Assigned(t.Context(), agent1)
+				if err != nil || !held["new"] || held["old"] {
+					t.Errorf("assigned: %v, %v", held, err)
+				}
+			})
+		})
+	}
+}
+
+// What is not surely the list of this agent must not be written back.
+func TestAssignLeavesWhatItCannotRead(t *testing.T) {
+	for _, answer := range []string{
+		`{}`, `{"data":{}}`, `[]`, `null`, `{"data":{"id":"agent-2","knowledgeBaseItemsIds":[]}}`, `{"data":{"id":"agent-1","knowledgeBaseItemsIds":{"a":1}}}`,
+		`{"data":{"id":"agent-1","knowledgeBaseItemsIds":["a",null]}}`, `{"data":{"id":"agent-1","knowledgeBaseItemsIds":[["a"]]}}`,
+		`{"data":{"id":"agent-1","knowledgeBaseItemsIds":"{a,b}"}}`, `{"data":{"id":"agent-1","knowledgeBaseItemsIds":"[\"a\""}}`,
+		`{"data":{"id":"agent-1","knowledgeBaseItemsIds":[{"name":"x"}]}}`, `{"data":{"agentName":"Sara"}}`,
+	} {
+		in(t, nil, func(t *testing.T, target *Target, f *fake) {
+			f.hook = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+				if r.Method == http.MethodGet {
+					_, _ = w.Write([]byte(answer))
+				}
+				return r.Method == http.MethodGet
+			}
+			if err := target.Assign(t.Context(), agent1, []targets.RemoteID{"new"}, nil); err == nil || len(f.bodies) != 0 {
+				t.Errorf("%s: %v, sent %q", answer, err, f.bodies)
+			}
+		})
+	}
+}
+
+func TestAssignWithoutList(t *testing.T) {
+	for _, answer := range []string{`{"data":{"id":"agent-1"}}`, `{"id":"agent-1"}`, `{"data":{"agent":{"id":"agent-1","knowledgeBaseItemsIds":null}}}`} {
+		if ids, err := decodeAgent([]byte(answer), agent1); err != nil || len(ids) != 0 {
+			t.Errorf("%s: %v, %v", answer, ids, err)
+		}
+	}
+}
+
+func TestAssignWhileOthersEdit(t *testing.T) {
+	// edit stands for the dashboard, which writes a list that it read before we wrote.
+	run := func(t *testing.T, times int) (err error, held string) {
+		in(t, nil, func(t *testing.T, target *Target, f *fake) {
+			f.agents[agent1] = []any{"theirs", "old"}
+			f.after = func(method, _ string) {
+				if method == http.MethodPatch && times > 0 {
+					times--
+					f.agents[agent1] = []any{"theirs", "old", "by hand"}
+				}
+			}
+			err = target.Assign(t.Context(), agent1, []targets.RemoteID{"new"}, []targets.RemoteID{"old"})
+			held = f.held(agent1)
+		})
+		return err, held
+	}
+	if err, held := run(t, 2); err != nil || held != `["theirs","by hand","new"]` {
+		t.Errorf("twice: %v, %s", err, held)
+	}
+	if err, held := run(t, 1000); !errors.Is(err, fault.ErrConflict) || !strings.Contains(held, "by hand") {
+		t.Errorf("always: %v, %s", err, held)
+	}
+}
+
+func TestAssignAtTheSameTime(t *testing.T) {
+	in(t, nil, func(t *testing.T, target *Target, f *fake) {
+		var wg sync.WaitGroup
+		for _, id := range []targets.RemoteID{"a", "b", "c", "d", "e"} {
+			wg.Go(func() {
+				if err := target.Assign(t.Context(), agent1, []targets.RemoteID{id}, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := f.count("PATCH"); n != 5 {
+			t.Errorf("%d writes for 5 calls", n)
+		}
+		held, err := target.Assigned(t.Context(), agent1)
+		if err != nil || len(held) != 5 {
+			t.Errorf("%v, %v", held, err)
+		}
+		if len(agentLocks.byName) != 0 {
+			t.Errorf("%d locks are left", len(agentLocks.byName))
+		}
+	})
+}
+
+func TestAssignFailures(t *testing.T) {
+	whole := map[string]any{"id": agent1, "llm": map[string]any{"apiKey": foreignKey}}
+	add := []targets.RemoteID{"new"}
+	for name, c := range map[string]struct {
+		method string
+		status int
+		class  error
+	}{
+		"get refused":       {http.MethodGet, 400, fault.ErrRejected},
+		"get unavailable":   {http.MethodGet, 503, nil},
+		"patch refused":     {http.MethodPatch, 422, fault.ErrRejected},
+		"patch item absent": {http.MethodPatch, 404, fault.ErrRejected},
+		"patch unavailable": {http.MethodPatch, 503, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctestAssign(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
+				if r.Method == c.method && strings.HasPrefix(r.URL.Path, agentsPath) {
+					reply(w, c.status, whole)
+					return true
+				}
+				return false
+			}, func(t *testing.T, target *Target, f *fake) {
+				err := target.Assign(t.Context(), agent1, add, nil)
+				if err == nil || c.class != nil && !errors.Is(err, c.class) || errors.Is(err, fault.ErrNotFound) {
+					t.Errorf("%v", err)
+				} else if passing(err) != (c.status == 503) {
+					t.Errorf("whether it may pass: %v", err)
+				} else if strings.Contains(err.Error(), foreignKey) {
+					t.Errorf("the error repeats the agent: %v", err)
+				}
+				if f.held(agent1) != "[]" {
+					t.Errorf("the agent has %s", f.held(agent1))
+				}
+			})
+		})
+	}
+	in(t, nil, func(t *testing.T, target *Target, f *fake) {
+		if _, err := target.Assigned(t.Context(), "nobody"); !errors.Is(err, fault.ErrNotFound) {
+			t.Errorf("assigned to nobody: %v", err)
+		}
+		err := target.Assign(t.Context(), "nobody", add, nil)
+		if !errors.Is(err, fault.ErrNotFound) || !strings.Contains(err.Error(), "agent nobody does not exist") {
+			t.Errorf("assign to nobody: %v", err)
+		}
+		for _, id := range []string{"", ".", ".."} {
+			if err := target.Assign(t.Context(), id, add, nil); err == nil {
+				t.Errorf("assign to %q", id)
+			}
+		}
+		before := len(f.requests)
+		if err := target.Assign(t.Context(), agent1, nil, nil); err != nil || len(f.requests) != before {
+			t.Errorf("nothing to do: %v, %q", err, f.requests[before:])
+		}
+	})
+	// An answer that is lost after the effect is not repeated.
+	in(t, nil, func(t *testing.T, target *Target, f *fake) {
+		f.hook = func(w http.ResponseWriter, r *http.Request, body string) bool {
+			if r.Method != http.MethodPatch {
+				return false
+			}
+			var in map[string]any
+			_ = json.Unmarshal([]byte(body), &in)
+			f.agent(r.Method, agent1, in)
+			reply(w, 502, nil)
+			return true
+		}
+		if err := target.Assign(t.Context(), agent1, add, nil); err != nil || f.count("PATCH") != 1 || f.held(agent1) != `["new"]` {
+			t.Errorf("%v, %d writes, %s", err, f.count("PATCH"), f.held(agent1))
+		}
+	})
+}
+
+// synctestAssign is in with a hook; what httpapi logs of refusals is not looked at.
+func synctestAssign(t *testing.T, hook func(http.ResponseWriter, *http.Request, string) bool, fn func(*testing.T, *Target, *fake)) {
+	t.Helper()
+	bubble(t, nil, func(t *testing.T, target *Target, f *fake, _ *logBuffer) {
+		f.hook = hook
+		fn(t, target, f)
+	})
+}
+
+func TestMerged(t *testing.T) {
+	type ids = []targets.RemoteID
+	for _, c := range []struct{ list, add, drop, want ids }{
+		{nil, nil, nil, ids{}},
+		{ids{"a", "b"}, ids{"b", "c", "c"}, nil, ids{"a", "b", "c"}},
+		{ids{"a", "b", "a"}, nil, ids{"b"}, ids{"a", "a"}},
+		{ids{"a"}, ids{"a", "b", ""}, ids{"a", "b"}, ids{"a", "b"}}, // what is wanted is not taken
+	} {
+		if got := merged(c.list, c.add, c.drop); !slices.Equal(got, c.want) {
+			t.Errorf("%v + %v - %v = %v, want %v", c.list, c.add, c.drop, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+package hamsa
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/simulator"
+	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/targettest"
+)
+
+// routesOf are the simulator's routes behind the operations of the suite. Without a route to delete by, what ends the use of
+// an item is its new name.
+var routesOf = map[string][]string{
+	"":                    {"*"},
+	targettest.OpConnect:  {"project_get"},
+	targettest.OpList:     {"item_list"},
+	targettest.OpUpload:   {"item_create"},
+	targettest.OpDelete:   {"item_update"},
+	targettest.OpRename:   {"item_update"},
+	targettest.OpStatuses: {"item_get"},
+	targettest.OpAssigned: {"agent_get"},
+	targettest.OpAssign:   {"agent_update"},
+	targettest.OpUnassign: {"agent_update"},
+}
+
+// backend is the simulator as the suite sees it.
+type backend struct {
+	sim *simulator.Hamsa
+	// vague: an answer to a creation need not tell the id, so one that arrives after the end of the context is of no use.
+	vague bool
+
+	mu      sync.Mutex
+	faults  simulator.Faults
+	rejects []string
+	put     map[string]bool
+}
+
+var _ targettest.AgentDocuments = (*backend)(nil)
+
+func (b *backend) Documents() (out []targettest.Stored) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.sim.Documents() {
+		out = append(out, targettest.Stored{
+			ID: targets.RemoteID(d.ID), Name: d.Name, Content: d.Content, Foreign: b.put[d.ID], Retired: strings.HasSuffix(d.Name, retiredMark),
+		})
+	}
+	return out
+}
+
+func (b *backend) Put(name string, content []byte) targets.RemoteID {
+	id := b.sim.Put(name, content)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.put[id] = true
+	return targets.RemoteID(id)
+}
+
+// Violations leaves out what the suite does on purpose: it gives an agent a document that was deleted.
+func (b *backend) Violations() []string {
+	return slices.DeleteFunc(b.sim.Violations(), func(v string) bool { return strings.Contains(v, "there is no item with the id") })
+}
+
+func (b *backend) Requests() int                          { return len(b.sim.Requests()) }
+func (b *backend) AddAgent(id string)                     { b.sim.AddAgent(id) }
+func (b *backend) Give(agent string, id targets.RemoteID) { b.sim.Give(agent, string(id)) }
+
+func (b *backend) Held(agent string) (out []targets.RemoteID) {
+	for _, id := range b.sim.Held(agent) {
+		out = append(out, targets.RemoteID(id))
+	}
+	return out
+}
+
+func (b *backend) Inject(f targettest.Fault) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	routes, known := routesOf[f.Op]
+	if f.Cut && f.Times > 0 || b.vague && f.Op == targettest.OpUpload && f.Delay > 0 && !f.AfterEffect {
+		return false
+	}
+	for _, route := range routes {
+		switch {
+		case f.Reject != "":
+			b.rejects = append(b.rejects, f.Reject)
+			rejects := slices.Clone(b.rejects)
+			b.faults.Reject = func(name string) bool { return slices.Contains(rejects, name) }
+		case f.Chance > 0:
+			b.faults.Before, b.faults.After = add(b.faults.Before, route, f.Chance/2), add(b.faults.After, route, f.Chance/2)
+		case f.Cut:
+			b.faults.Cut = add(b.faults.Cut, route, 1)
+		default:
+			one := simulator.Fault{Route: route, Status: f.Status, Body: f.Body, AfterEffect: f.AfterEffect, Drop: f.Drop, Delay: f.Delay}
+			if f.RetryAfter != "" {
+				one.Header = http.Header{"Retry-After": {f.RetryAfter}}
+			}
+			n := f.Times
+			if n == 0 {
+				n = 1000
+			}
+			b.faults.Next = append(b.faults.Next, slices.Repeat([]simulator.Fault{one}, n)...)
+		}
+	}
+	b.sim.SetFaults(b.faults)
+	return known
+}
+
+func add(m map[string]float64, route string, p float64) map[string]float64 {
+	m = maps.Clone(m)
+	if m == nil {
+		m = map[string]float64{}
+	}
+	m[route] = p
+	return m
+}
+
+func (b *backend) Heal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults, b.rejects = simulator.Faults{}, nil
+	b.sim.SetFaults(b.faults)
+}
+
+func TestConformance(t *testing.T) {
+	for name, v := range map[string]struct {
+		o   simulator.HamsaOptions
+		try bool // to delete
+	}{
+		"plain":           {o: simulator.HamsaOptions{ProcessDelay: 3 * time.Second}},
+		"slow":            {o: simulator.HamsaOptions{Latency: 200 * time.Millisecond, ProcessDelay: 20 * time.Second}},
+		"rate":            {o: simulator.HamsaOptions{Rate: 1}},
+		"items":           {o: simulator.HamsaOptions{CreateReply: simulator.HamsaItems, IDs: simulator.HamsaIDNull, NoProject: true}},
+		"no id":           {o: simulator.HamsaOptions{CreateReply: simulator.HamsaNoID, IDs: simulator.HamsaIDMissing}},
+		"no data":         {o: simulator.HamsaOptions{CreateReply: simulator.HamsaNoData, IgnoreSearch: true, SuccessFalse: true}},
+		"items come back": {o: simulator.HamsaOptions{RepeatItems: true, MaxTake: 7}},
+		"items are lost":  {o: simulator.HamsaOptions{LoseItems: true}},
+		"deletes":         {o: simulator.HamsaOptions{AllowDelete: true, SuccessFalse: true}, try: true},
+		"deletes not":     {try: true},
+		"405":             {o: simulator.HamsaOptions{DeleteStatus: http.StatusMethodNotAllowed, NestErrors: true}, try: true},
+		"messy": {o: simulator.HamsaOptions{
+			SuccessFalse: true, NestErrors: true, NumericExtension: true, RepeatItems: true, IgnoreSearch: true, MaxTake: 10, NoProject: true,
+			CreateReply: simulator.HamsaArray, IDs: simulator.HamsaIDText, WorkWords: []string{"QUEUED", "EMBEDDING?"}, ProcessDelay: 3 * time.Second,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			targettest.Run(t, func(t *testing.T) targettest.Fixture {
+				v.o.Seed, v.o.Key = 7, testKey
+				sim := simulator.NewHamsa(v.o)
+				t.Cleanup(sim.Close)
+				target, logs := open(t, sim, func(c *Config) { c.TryDelete = v.try })
+				return targettest.Fixture{
+					Target: target, Secret: testKey, Logs: logs.String, Retries: true, Small: name != "plain",
+					Backend: &backend{
+						sim: sim, put: map[string]bool{},
+						vague: v.o.Rate > 0 || v.o.CreateReply == simulator.HamsaNoID || v.o.CreateReply == simulator.HamsaNoData,
+					},
+				}
+			})
+		})
+	}
+}
+
+// A vendor that ignores the page asked for must not look as if the rest were gone.
+func TestPagingThatIsIgnored(t *testing.T) {
+	for n, want := range map[int]error{30: nil, 300: fault.ErrIncomplete} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := simulator.NewHamsa(simulator.HamsaOptions{Key: testKey, IgnorePaging: true})
+			t.Cleanup(sim.Close)
+			target, _ := open(t, sim, nil)
+			for range n {
+				sim.Put("theirs", nil)
+			}
+			got := 0
+			err := target.List(t.Context(), func(targets.Remote) error {
+				got++
+				return nil
+			})
+			if !errors.Is(err, want) || err == nil && got != n {
+				t.Errorf("%d of %d, %v", got, n, err)
+			}
+		})
+	}
+}
+
+// The secrets of an agent must show neither in errors nor in the log, whatever goes wrong with it.
+func TestSecretsOfAgents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.NewHamsa(simulator.HamsaOptions{Key: testKey})
+		t.Cleanup(sim.Close)
+		target, logs := open(t, sim, nil)
+		sim.AddAgent("ann")
+		id := targets.RemoteID(sim.Put("theirs", nil))
+		sim.SetFaults(simulator.Faults{Cut: map[string]float64{"agent_get": 0.5, "agent_update": 0.5}})
+		said := ""
+		for range 20 {
+			_, err := target.Assigned(t.Context(), "ann")
+			err = errors.Join(err, target.Assign(t.Context(), "ann", []targets.RemoteID{id}, nil), target.Assign(t.Context(), "ann", nil, []targets.RemoteID{id}))
+			said += fmt.Sprint(err)
+		}
+		for _, secret := range []string{simulator.HamsaAgentKey, simulator.HamsaAgentSecret} {
+			if strings.Contains(said+logs.String(), secret) {
+				t.Errorf("%s shows", secret)
+			}
+		}
+	})
+}
