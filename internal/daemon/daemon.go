@@ -4,12 +4,10 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sort"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
