@@ -93,7 +93,8 @@ func (t *Target) readAll(ctx context.Context, op string, filter url.Values, coun
 func (t *Target) read(ctx context.Context, op string, filter url.Values, seed maphash.Seed, fn func(source) error) (reading, error) {
 	out := reading{total: -1}
 	seen, cursors := map[uint64]struct{}{}, map[string]bool{}
-	first, shrunk, cursor := int64(-1), false, ""
+	first, most, cursor := int64(-1), int64(-1), "" // what the vendor said at first, and at most
+	shrunk := false
 	for range maxPages {
 		p, err := t.fetchPage(ctx, op, filter, cursor)
 		if err != nil {
@@ -112,10 +113,10 @@ func (t *Target) read(ctx context.Context, op string, filter url.Values, seed ma
 		if first < 0 {
 			first = p.total
 		}
-		shrunk = shrunk || p.total >= 0 && p.total < max(first, out.total)
-		out.total = p.total
+		shrunk = shrunk || p.total < most
+		most, out.total = max(most, p.total), p.total
 		if !p.more {
-			out.whole = !shrunk && out.n >= first
+			out.whole = out.n >= most || !shrunk && out.n >= first
 			return out, nil
 		}
 		if p.cursor == "" || cursors[p.cursor] {
