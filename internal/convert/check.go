@@ -12,20 +12,13 @@ import (
 // ErrLeak says that a document seems to hold a secret and is not sent for that; it is of class fault.ErrRejected as well.
 var ErrLeak = errors.New("it seems to hold a secret")
 
-// scanner is what package leak offers.
-type scanner interface {
-	Write(b []byte) (int, error)
-	Findings() []leak.Finding
-	Reset()
-}
-
 // textCheck looks at the bytes of a text as they stream by: they must be UTF-8, and they may hold secrets.
 type textCheck struct {
 	utf8, secrets bool
 	lines         int     // of the source before the first byte taken
 	cut           [4]byte // a character that the last bytes began
 	cutLen        int
-	scan          scanner // made when a document first needs it
+	scan          *leak.Scanner // made when a document first needs it
 }
 
 // reset begins a text; lines were passed over already.
@@ -35,12 +28,9 @@ func (c *textCheck) reset(utf8, secrets bool, lines int) {
 		return
 	}
 	if c.scan == nil {
-		c.scan = newScanner()
+		c.scan = leak.New()
 	}
-	c.secrets = c.scan != nil
-	if c.secrets {
-		c.scan.Reset()
-	}
+	c.scan.Reset()
 }
 
 // take goes on with b; with last set nothing follows. errEncoding says that it is not UTF-8.

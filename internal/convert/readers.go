@@ -9,6 +9,7 @@ import (
 
 	"kbsyncd/internal/convert/htmlmd"
 	"kbsyncd/internal/convert/markup"
+	"kbsyncd/internal/convert/office"
 	"kbsyncd/internal/fault"
 )
 
@@ -35,6 +36,10 @@ var conversions = func() map[string]conversion {
 			m["."+e] = c
 		}
 	}
+	add("docx docm dotx dotm", conversion{read: office.DOCX})
+	add("pptx pptm ppsx", conversion{read: office.PPTX})
+	add("odt ott", conversion{read: office.ODT})
+	add("rtf", conversion{read: office.RTF})
 	add("html htm xhtml shtml", conversion{read: htmlmd.Read})
 	return m
 }()
@@ -66,8 +71,6 @@ func tellsEncoding(ext string) bool {
 		return false
 	}
 }
-
-func newScanner() scanner { return nil }
 
 // decode makes a text UTF-8: UTF-16 with a byte order mark, else Latin-1.
 func decode(src []byte) ([]byte, error) {

@@ -233,7 +233,7 @@ func (s *splitter) sentences(buf []byte, base int64, from, to, end int) {
 		return
 	}
 	limit := s.start + s.window
-	for i := max(from, int(s.half()-base), int(s.pos-base)); i < to; i++ {
+	for i := max(from, int(s.half()-base)-lineHead, int(s.pos-base)); i < to; i++ { // the mark stands before the place
 		n := sentenceEnd(buf[i:end])
 		at := base + int64(i+n)
 		if n == 0 || at > limit || at < s.half() {

@@ -43,6 +43,14 @@ func TestSplitPlaces(t *testing.T) {
 		{"white space in an endless line", "a.txt", "wordone wordtwo wordthree", 20, []string{"wordone", "wordthree"}},
 		{"character", "a.txt", strings.Repeat("日", 10), 13, []string{"日", "日", ""}},
 		{"# is a comment in a program", "a.py", "x = 1\ny = 2\n# z\nz = 3\n\nw = 4\nv = 5\n", 28, []string{"x = 1", "w = 4"}},
+		{"sentence in a long paragraph", "a.md", "Aaaa aaaa aaaa aaaa. Bbbb bbbb bbbb bbbb. Cccc cccc cccc.", 48, []string{"Aaaa", "Cccc"}},
+		{"sentence before wrapped line", "a.txt", "Aaaa aaaa aaaa aaaa. Bbbb bbbb\nbbbb bbbb. Cccc\ncccc cccc.\n", 48, []string{"Aaaa", "Cccc"}},
+		{"no sentence in an abbreviation", "a.md", "Aaaa aaaa aaaa aaaa. Bbbb e.g. bbbb i.e. bbbb bbbb bbbb.", 40, []string{"Aaaa", "Bbbb"}},
+		{"Japanese sentences", "a.md", "日本語の文。次の文です。最後の文。", 40, []string{"日本語", "最後"}},
+		{"item before sentence", "a.md", "- Aaa. Aaa aaa aaa\n- Bbb. Bbb bbb bbb\n- Ccc. Ccc ccc ccc\n", 40, []string{"- Aaa", "- Ccc"}},
+		{"no sentences in rows", "a.md", "| Aaa. Aaa aaa aaa |\n| Bbb. Bbb bbb bbb |\n| Ccc. Ccc ccc |\n", 44, []string{"| Aaa", "| Ccc"}},
+		{"AsciiDoc heading", "a.adoc", "== One\n\ntext text\n\ntext\n\n== Two\n\ntext text\n", 40, []string{"== One", "== Two"}},
+		{"Org heading", "a.org", "* One\n\n- text text\n\ntext\n\n* Two\n\ntext text\n", 40, []string{"* One", "* Two"}},
 		{"code block stays whole", "a.md", "intro\nintro\nintro\n```\ncode 1\n\ncode 2\n# code 3\n```\nafter\n", 44, []string{"intro", "```"}},
 		{"# in a code block is no heading", "a.md", "```\naaaaaaaaaaaaa\n# bbbbbbb\n```\n\ntext text\n", 40, []string{"```", "text"}},
 	}
@@ -190,4 +198,148 @@ func FuzzSplit(f *testing.F) {
 			}
 		}
 	})
+}
+
+// partTexts renders a text and gives what is sent.
+func partTexts(t testing.TB, name, text string, limit int64) []string {
+	t.Helper()
+	d, _ := document(name, []byte(text))
+	r := mustRender(t, d, starleads(limit))
+	checkParts(t, []byte(text), r, limit)
+	return sent(t, d, r)
+}
+
+func TestPartsKeepTheirHeadings(t *testing.T) {
+	filler := func(word string, n int) string { return strings.Repeat(word+" "+word+"\n\n", n) }
+	tests := []struct {
+		what, text string
+		limit      int64
+		want       []string // beginnings of the parts
+	}{
+		{"every part of a section", "# A\n\n" + filler("one", 30), 100, []string{"# A\n\none", "# A\n\none", "# A\n\none"}},
+		{"only the missing ancestors", "# A\n\n" + filler("one", 8) + "## B\n\n" + filler("two", 8), 100, []string{"# A\n\none", "# A\n\n## B\n\ntwo"}},
+		{"its own heading alone", "# A\n\n" + filler("one", 8) + "# B\n\n" + filler("two", 8), 100, []string{"# A\n\none", "# B\n\ntwo"}},
+		{"the whole path", "# A\n\n### C #\n\n" + filler("one", 20), 100, []string{"# A\n\n### C #\n\none", "# A\n### C #\n\none"}},
+		{"a deeper heading ends with its section", "# A\n\n### C\n\n" + filler("one", 8) + "## D\n\n" + filler("two", 20), 130, []string{"# A\n\n### C", "# A\n\n## D", "# A\n## D\n\ntwo"}},
+		{"Windows lines", "# A\r\n\r\n" + strings.Repeat("one one\r\n\r\n", 30), 100, []string{"# A\r\n\r\none", "# A\n\none"}},
+		{"an endless line", "# A\n\n" + strings.Repeat("word ", 50), 100, []string{"# A\n\nword", "# A\n\nword", "# A\n\nword"}},
+		{"none in a code block", "# A\n\n```\n# B\n```\n\n" + filler("one", 20), 100, []string{"# A\n\n```", "# A\n\none"}},
+		{"an empty heading ends a section", "# A\n\n## B\n\n" + filler("one", 5) + "#\n\n" + filler("two", 20), 100, []string{"# A\n\n## B", "#\n\ntwo", "two"}},
+		{"no room for far ancestors", "# " + strings.Repeat("a", 60) + "\n\n## B\n\n" + filler("one", 30), 100, []string{"# aaa", "## B\n\none"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.what, func(t *testing.T) {
+			got := partTexts(t, "a.md", tt.text, tt.limit)
+			if len(got) < len(tt.want) {
+				t.Fatalf("got %d parts %q", len(got), got)
+			}
+			for i, want := range tt.want {
+				if !strings.HasPrefix(got[i], want) {
+					t.Errorf("part %d begins with %.40q, want %q", i+1, got[i], want)
+				}
+			}
+		})
+	}
+	long := "# " + strings.Repeat("ä", 400) + "\n\n" + filler("one", 2000)
+	if got := partTexts(t, "a.md", long, 8000)[1]; !strings.HasPrefix(got, "# "+strings.Repeat("ä", 127)+"\n\none") {
+		t.Errorf("a heading of 800 bytes is repeated as %.300q", got)
+	}
+	for _, p := range partTexts(t, "a.py", "# A\n\n"+filler("one", 30), 100)[1:] {
+		if strings.HasPrefix(p, "#") {
+			t.Errorf("a program's comment is repeated: %q", p)
+		}
+	}
+}
+
+// The headings above a part are those that stand above its first line in the text.
+func TestHeadingPaths(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		line := rapid.SampledFrom([]string{"# A", "# B", "## C", "## D", "### E", "###### F", "", "text text text", "A sentence. Another one. And more of it.", "- item"})
+		lines := rapid.SliceOfN(line, 5, 120).Draw(rt, "lines")
+		text := strings.Join(lines, "\n")
+		limit := rapid.Int64Range(160, 400).Draw(rt, "limit")
+		if strings.TrimSpace(text) == "" {
+			return
+		}
+		d, _ := document("a.md", []byte(text))
+		r, err := convert.Render(t.Context(), d, starleads(limit))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		checkParts(rt, []byte(text), r, limit)
+		for _, p := range r.Parts[1:] {
+			if want := above(text, int(p.Offset)); p.Prefix != want {
+				rt.Fatalf("prefix %q before %.40q, want %q", p.Prefix, text[p.Offset:], want)
+			}
+		}
+	})
+}
+
+// above says plainly which headings a place stands under, when a part begins there.
+func above(text string, at int) string {
+	level := func(line string) int {
+		sign, _, _ := strings.Cut(line, " ")
+		if strings.Trim(sign, "#") != "" {
+			return 0
+		}
+		return len(sign)
+	}
+	var open []string
+	enter := func(l int) {
+		for len(open) > 0 && level(open[len(open)-1]) >= l {
+			open = open[:len(open)-1]
+		}
+	}
+	for line := range strings.SplitSeq(text[:at], "\n") {
+		if l := level(line); l > 0 {
+			enter(l)
+			open = append(open, line)
+		}
+	}
+	first, _, _ := strings.Cut(text[at:], "\n")
+	if l := level(first); l > 0 {
+		enter(l)
+	}
+	if len(open) == 0 {
+		return ""
+	}
+	return strings.Join(open, "\n") + "\n\n"
+}
+
+// Random edits of a large text change the parts near them and hardly any other.
+func TestEditsChangeFewParts(t *testing.T) {
+	const limit = 20_000
+	random := rand.New(rand.NewPCG(3, 4))
+	text := "# Manual\n\n" + strings.ReplaceAll(manual(2000), "\n# ", "\n## ")
+	parts := partTexts(t, "a.md", text, limit)
+	before := map[string]bool{}
+	for _, p := range parts {
+		before[p] = true
+	}
+	total, most := 0, 0
+	const edits = 40
+	for range edits {
+		at := random.IntN(len(text) - 5000)
+		at += strings.Index(text[at:], "word")
+		var edited string
+		switch random.IntN(3) {
+		case 0:
+			edited = text[:at] + "changed " + text[at:]
+		case 1:
+			edited = text[:at] + "word\n\nA new paragraph.\n\n## A new section\n\n" + text[at:]
+		default:
+			edited = text[:at] + text[at+random.IntN(4000):]
+		}
+		changed := 0
+		for _, p := range partTexts(t, "a.md", edited, limit) {
+			if !before[p] {
+				changed++
+			}
+		}
+		total, most = total+changed, max(most, changed)
+	}
+	t.Logf("%d parts, %.1f changed by an edit, at most %d", len(parts), float64(total)/edits, most)
+	if total > 3*edits || most > 10 {
+		t.Errorf("of %d parts %.1f changed with each edit, at most %d", len(parts), float64(total)/edits, most)
+	}
 }
