@@ -79,7 +79,7 @@ func TestAssignWithoutList(t *testing.T) {
 
 func TestAssignWhileOthersEdit(t *testing.T) {
 	// edit stands for the dashboard, which writes a list that it read before we wrote.
-	run := func(t *testing.T, times int) (err error, held string) {
+	run := func(t *testing.T, times int) (held string, err error) {
 		in(t, nil, func(t *testing.T, target *Target, f *fake) {
 			f.agents[agent1] = []any{"theirs", "old"}
 			f.after = func(method, _ string) {
@@ -91,12 +91,12 @@ func TestAssignWhileOthersEdit(t *testing.T) {
 			err = target.Assign(t.Context(), agent1, []targets.RemoteID{"new"}, []targets.RemoteID{"old"})
 			held = f.held(agent1)
 		})
-		return err, held
+		return held, err
 	}
-	if err, held := run(t, 2); err != nil || held != `["theirs","by hand","new"]` {
+	if held, err := run(t, 2); err != nil || held != `["theirs","by hand","new"]` {
 		t.Errorf("twice: %v, %s", err, held)
 	}
-	if err, held := run(t, 1000); !errors.Is(err, fault.ErrConflict) || !strings.Contains(held, "by hand") {
+	if held, err := run(t, 1000); !errors.Is(err, fault.ErrConflict) || !strings.Contains(held, "by hand") {
 		t.Errorf("always: %v, %s", err, held)
 	}
 }

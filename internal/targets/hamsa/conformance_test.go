@@ -141,7 +141,7 @@ func TestConformance(t *testing.T) {
 		"rate":            {o: simulator.HamsaOptions{Rate: 1}},
 		"items":           {o: simulator.HamsaOptions{CreateReply: simulator.HamsaItems, IDs: simulator.HamsaIDNull, NoProject: true}},
 		"no id":           {o: simulator.HamsaOptions{CreateReply: simulator.HamsaNoID, IDs: simulator.HamsaIDMissing}},
-		"no data":         {o: simulator.HamsaOptions{CreateReply: simulator.HamsaNoData, IgnoreSearch: true, SuccessFalse: true}},
+		"no data":         {o: simulator.HamsaOptions{CreateReply: simulator.HamsaNoData, SuccessFalse: true}},
 		"items come back": {o: simulator.HamsaOptions{RepeatItems: true, MaxTake: 7}},
 		"items are lost":  {o: simulator.HamsaOptions{LoseItems: true}},
 		"deletes":         {o: simulator.HamsaOptions{AllowDelete: true, SuccessFalse: true}, try: true},
