@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sort"
 	"time"
@@ -26,6 +27,7 @@ type Program struct {
 	Config    *config.Config
 	Log       *slog.Logger
 	UserAgent string
+	Transport http.RoundTripper // for tests; nil is the network
 }
 
 // Once says how to make one pass over everything.
@@ -217,6 +219,7 @@ func (p *Program) OpenTarget(name, agent string, m targets.Memory) (targets.Targ
 	}
 	t, err := c.Config.Open(targets.Options{
 		Name: name, UserAgent: p.UserAgent, Logger: p.Log.With("target", name), Agent: agent, Memory: m,
+		Transport: p.Transport,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("targets.%s: %w", name, err)

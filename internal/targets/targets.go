@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -285,6 +286,8 @@ type Options struct {
 	Agent string
 	// Memory outlives the process; nil when nothing can be remembered.
 	Memory Memory
+	// Transport carries the requests, for tests of several parts together; nil is the network.
+	Transport http.RoundTripper
 }
 
 // Memory is a small store for what a client must remember between two processes, such as when it last used up a

@@ -102,6 +102,9 @@ func (c *Config) base() string {
 
 // Open implements targets.Config: a Target for v2, a Bundle for v1.
 func (c *Config) Open(o targets.Options) (targets.Target, error) {
+	if o.Transport != nil {
+		c.transport = o.Transport
+	}
 	if c.API == apiV1 {
 		b, err := c.openBundle(o)
 		if err != nil {

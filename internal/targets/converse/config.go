@@ -82,6 +82,9 @@ func (c *Config) Side() string {
 
 // Open implements targets.Config.
 func (c *Config) Open(o targets.Options) (targets.Target, error) {
+	if o.Transport != nil {
+		c.transport = o.Transport
+	}
 	t, err := c.open(o)
 	if err != nil {
 		return nil, err // a nil *Target in the interface would not be nil
