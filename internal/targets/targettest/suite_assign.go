@@ -154,12 +154,9 @@ var assigning = []testCase{
 				if !e.Backend.Inject(f) {
 					continue
 				}
-				if err := a.target.Assign(e.Context(), "ann", add, drop); err != nil && e.Retries {
-					e.Errorf("%+v: %v", f, e.note(err))
-				}
-				if _, err := a.target.Assigned(e.Context(), "ann"); err != nil && e.Retries {
-					e.Errorf("%+v: %v", f, e.note(err))
-				}
+				e.overcome(f, a.target.Assign(e.Context(), "ann", add, drop))
+				_, err := a.target.Assigned(e.Context(), "ann")
+				e.overcome(f, err)
 				a.keeps("ann", add, drop)
 				e.Backend.Heal()
 			}
