@@ -42,6 +42,8 @@ var house = map[string]string{
 	"internal/convert/plain":  "convert/htmlmd convert/markup fault",
 	"internal/convert/sheet":  "convert/markup fault",
 
+	"internal/convert/readertest": "convert/markup fault",
+
 	"internal/state": "fault kb",
 
 	"internal/sources":            "fault kb",
