@@ -70,9 +70,7 @@ func beginsWithHeading(text []byte) bool {
 	for {
 		line, rest, found := bytes.Cut(text, []byte("\n"))
 		if !found || len(bytes.TrimSpace(line)) > 0 {
-			under, _, _ := bytes.Cut(rest, []byte("\n"))
-			under = bytes.TrimRight(dropIndent(under), " \t\r")
-			return headingLevel(line, '#') == 1 || len(under) > 0 && len(bytes.Trim(under, "=")) == 0
+			return headingLevel(line, '#') == 1 || underline(rest) == 1
 		}
 		text = rest
 	}

@@ -82,14 +82,44 @@ func (p *headings) clear() {
 	}
 }
 
-// enter goes on with what stands under a heading line.
-func (p *headings) enter(level int, line []byte) {
+// enter goes on with what stands under a heading line. One that is underlined is told with signs.
+func (p *headings) enter(level int, line []byte, underlined bool) {
 	line = bytes.TrimSpace(wholeRunes(line))
 	for i := level - 1; i < len(p); i++ {
 		p[i] = p[i][:0]
 	}
-	if len(line) > level { // else it is empty
+	switch {
+	case underlined:
+		p[level-1] = append(append(p[level-1], "## "[2-level:]...), line...)
+	case len(line) > level: // else it is empty
 		p[level-1] = append(p[level-1], line...)
+	}
+}
+
+// underline tells by the line below one whether that is a heading of Markdown, and of which level.
+func underline(below []byte) int {
+	below = dropIndent(below)
+	if len(below) < 2 || below[0] != '=' && below[0] != '-' {
+		return 0
+	}
+	sign, n := below[0], 0
+	for n < len(below) && below[n] == sign {
+		n++
+	}
+	for end := n; end < len(below); end++ {
+		if c := below[end]; c == '\n' {
+			break
+		} else if c != '\r' && !inlineSpace(c) {
+			return 0
+		}
+	}
+	switch {
+	case n < 2:
+		return 0
+	case sign == '=':
+		return 1
+	default:
+		return 2
 	}
 }
 

@@ -83,7 +83,7 @@ func produce(ctx context.Context, d kb.Document, how plan) (*product, error) {
 		}
 	}
 	return produceAnew(ctx, d, how.made, func(src []byte) error {
-		if !how.text || how.made.way != wayRead {
+		if !how.fromText || how.made.way != wayRead {
 			return nil
 		}
 		if len(bytes.TrimSpace(src)) == 0 {

@@ -19,7 +19,8 @@ type plan struct {
 	splitExt string // to send its parts under, when that is another
 	limit    int64  // bytes of a part; 0: none
 	noun     string // what it is, for messages
-	text     bool   // its head must look like text
+	fromText bool   // the source must look like text
+	text     bool   // what is sent is text
 	utf8     bool   // what is sent must be UTF-8 and has no byte order mark
 	guess    bool   // only its content tells what it is
 	splits   bool   // may be cut into parts
@@ -61,7 +62,8 @@ func choosePlain(k kb.Key, to Target) plan {
 	native := ext != "" && to.Accepts.Native[ext]
 	p := plan{key: k, ext: ext, noun: is.noun, layout: layouts[ext]}
 	conv, readable := conversions[ext]
-	p.text = is.family != famBinary && is.family != famSecret
+	p.fromText = is.family != famBinary && is.family != famSecret
+	p.text = p.fromText
 	switch {
 	case native && p.text && is.family != famUnknown:
 		p.splits, p.utf8 = true, !tellsEncoding(ext)
@@ -70,7 +72,7 @@ func choosePlain(k kb.Key, to Target) plan {
 			p.splits = p.splitExt != ""
 		}
 	case native: // not ours to open or cut; a kind that only the vendor knows as well
-		p.text, p.noun = false, firstOf(p.noun, ext+" files")
+		p.text, p.fromText, p.noun = false, false, firstOf(p.noun, ext+" files")
 		p.instead = readable && firstOf(to.Accepts.Markdown, to.Accepts.Text) != ""
 		p.instead = p.instead || ext == ".pdf"
 	case readable && conv.suits(to):
@@ -106,7 +108,7 @@ func limitOf(ext string, to Target) int64 {
 func (p plan) read(to Target) plan {
 	p.made = recipe{way: wayRead, ext: extension(p.key)}
 	p.ext, p.splitExt = firstOf(to.Accepts.Markdown, to.Accepts.Text), ""
-	p.splits, p.utf8, p.instead, p.layout = true, true, false, markdownLayout
+	p.text, p.splits, p.utf8, p.instead, p.layout = true, true, true, false, markdownLayout
 	p.limit = limitOf(p.ext, to)
 	return p
 }

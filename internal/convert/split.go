@@ -56,7 +56,8 @@ type splitter struct {
 
 	midLine   bool // the next byte is not the first of its line
 	solid     bool // the present line has no places inside
-	prevBlank bool
+	prevBlank bool // true at the beginning of the text
+	prevTitle bool // the line before is underlined by this one
 	prevEnded bool // the line before ends with a sentence
 	fence     fence
 	path      headings
@@ -76,8 +77,9 @@ func (s *splitter) reset(limit, offset int64, title string, l layout) {
 	s.part.Reset()
 	*s = splitter{layout: l, max: limit, start: offset, pos: offset, part: s.part, tail: s.tail, next: s.next, path: s.path}
 	s.path.clear()
+	s.prevBlank = true
 	if title != "" {
-		s.path.enter(1, []byte(title))
+		s.path.enter(1, []byte(title), false)
 	}
 	s.begin(offset, title)
 	s.part.Write([]byte(title))
@@ -96,10 +98,10 @@ func (s *splitter) take(buf []byte, last bool) int {
 		line := buf[i:]
 		eol := bytes.IndexByte(line, '\n')
 		if !s.midLine {
-			if eol < 0 && len(line) < headingHead && !last {
+			if !last && !s.sees(line, eol) {
 				return s.hash(buf, base, i)
 			}
-			s.look(buf, base, i, line[:lineEnd(line, eol)])
+			s.look(buf, base, i, eol)
 			s.midLine = true
 		}
 		limit := int(s.start + s.window - base) // in buf
@@ -146,11 +148,13 @@ func (s *splitter) piece(end int64) Part {
 // back is how much of an endless line stays in the buffer before the end of the window.
 func (s *splitter) back() int { return int(max(1, min(lookBack, s.max/2))) }
 
-func lineEnd(line []byte, eol int) int {
-	if eol < 0 || eol > headingHead {
-		return min(len(line), headingHead)
+// sees tells whether enough follows a line's beginning to judge it.
+func (s *splitter) sees(line []byte, eol int) bool {
+	if eol < 0 {
+		return len(line) >= headingHead
 	}
-	return eol
+	next := line[eol+1:]
+	return s.heading != '#' || len(next) >= lineHead || bytes.IndexByte(next, '\n') >= 0
 }
 
 // hash feeds the hashes up to buf[i] and returns i.
@@ -164,19 +168,27 @@ func (s *splitter) hash(buf []byte, base int64, i int) int {
 	return i
 }
 
-// look judges the place before the line that begins at buf[i].
-func (s *splitter) look(buf []byte, base int64, i int, long []byte) {
-	head := long[:min(len(long), lineHead)]
-	level := 0
-	if s.fence.char == 0 && s.heading != 0 {
-		level = headingLevel(head, s.heading)
+// look judges the place before the line that begins at buf[i] and ends before buf[i+eol], if eol is not below 0.
+func (s *splitter) look(buf []byte, base int64, i, eol int) {
+	line, next := buf[i:], []byte(nil)
+	if eol >= 0 {
+		line, next = line[:eol], line[eol+1:]
 	}
-	rank := s.rank(head, level)
+	line = line[:min(len(line), headingHead)]
+	head := line[:min(len(line), lineHead)]
 	at := base + int64(i)
 	blank := len(bytes.TrimSpace(head)) == 0
+	level, underlined := 0, false
+	if s.fence.char == 0 && s.heading != 0 {
+		if level = headingLevel(head, s.heading); level == 0 && s.heading == '#' && !blank && s.prevBlank && !startsBlock(head) && underline(line) == 0 {
+			level = underline(next)
+			underlined = level > 0
+		}
+	}
+	rank := s.rank(head, level)
 	opens := s.heading == '#' && s.fence.step(head)
 	switch {
-	case at <= s.start || at > s.start+s.window:
+	case at <= s.start || at > s.start+s.window || s.prevTitle:
 	case at >= s.half():
 		if key := fnv(head); s.better(at, rank, key) {
 			s.mark(buf, base, i, rank, key, level)
@@ -188,9 +200,9 @@ func (s *splitter) look(buf []byte, base int64, i int, long []byte) {
 		s.best = place{} // the block ended inside the window: no reason to cut before it
 	}
 	if level > 0 {
-		s.path.enter(level, long)
+		s.path.enter(level, line, underlined)
 	}
-	s.prevBlank = blank
+	s.prevBlank, s.prevTitle = blank, underlined
 	s.solid = !s.prose || level > 0 || s.fence.char != 0 || bytes.HasPrefix(head, []byte("|"))
 }
 

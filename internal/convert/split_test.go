@@ -221,6 +221,8 @@ func TestPartsKeepTheirHeadings(t *testing.T) {
 		{"its own heading alone", "# A\n\n" + filler("one", 8) + "# B\n\n" + filler("two", 8), 100, []string{"# A\n\none", "# B\n\ntwo"}},
 		{"the whole path", "# A\n\n### C #\n\n" + filler("one", 20), 100, []string{"# A\n\n### C #\n\none", "# A\n### C #\n\none"}},
 		{"a deeper heading ends with its section", "# A\n\n### C\n\n" + filler("one", 8) + "## D\n\n" + filler("two", 20), 130, []string{"# A\n\n### C", "# A\n\n## D", "# A\n## D\n\ntwo"}},
+		{"underlined headings", "A\n===\n\n" + filler("one", 8) + "B\n---\n\n" + filler("two", 20), 100, []string{"A\n===", "# A\n\nB\n---\n\ntwo", "# A\n## B\n\ntwo"}},
+		{"a rule is no underline", "# A\n\n- one\n---\n\n" + filler("one", 20), 100, []string{"# A\n\n- one", "# A\n\none"}},
 		{"Windows lines", "# A\r\n\r\n" + strings.Repeat("one one\r\n\r\n", 30), 100, []string{"# A\r\n\r\none", "# A\n\none"}},
 		{"an endless line", "# A\n\n" + strings.Repeat("word ", 50), 100, []string{"# A\n\nword", "# A\n\nword", "# A\n\nword"}},
 		{"none in a code block", "# A\n\n```\n# B\n```\n\n" + filler("one", 20), 100, []string{"# A\n\n```", "# A\n\none"}},
@@ -254,10 +256,10 @@ func TestPartsKeepTheirHeadings(t *testing.T) {
 // The headings above a part are those that stand above its first line in the text.
 func TestHeadingPaths(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		line := rapid.SampledFrom([]string{"# A", "# B", "## C", "## D", "### E", "###### F", "", "text text text", "A sentence. Another one. And more of it.", "- item"})
-		lines := rapid.SliceOfN(line, 5, 120).Draw(rt, "lines")
+		line := rapid.SampledFrom([]string{"# A", "# B", "## C", "## D", "### E", "###### F", "", "", "text text text", "---", "====", "A sentence. Another one. And more of it.", "- item"})
+		lines := rapid.SliceOfN(line, 60, 200).Draw(rt, "lines")
 		text := strings.Join(lines, "\n")
-		limit := rapid.Int64Range(160, 400).Draw(rt, "limit")
+		limit := rapid.Int64Range(300, 500).Draw(rt, "limit")
 		if strings.TrimSpace(text) == "" {
 			return
 		}
@@ -277,33 +279,45 @@ func TestHeadingPaths(t *testing.T) {
 
 // above says plainly which headings a place stands under, when a part begins there.
 func above(text string, at int) string {
-	level := func(line string) int {
-		sign, _, _ := strings.Cut(line, " ")
-		if strings.Trim(sign, "#") != "" {
-			return 0
-		}
-		return len(sign)
-	}
-	var open []string
-	enter := func(l int) {
-		for len(open) > 0 && level(open[len(open)-1]) >= l {
-			open = open[:len(open)-1]
-		}
-	}
-	for line := range strings.SplitSeq(text[:at], "\n") {
-		if l := level(line); l > 0 {
-			enter(l)
-			open = append(open, line)
+	lines := strings.Split(text, "\n")
+	heading := func(i int) (level int, line string) {
+		rule := func(i int) bool { return i < len(lines) && (lines[i] == "---" || lines[i] == "====") }
+		sign, _, _ := strings.Cut(lines[i], " ")
+		switch {
+		case sign != "" && strings.Trim(sign, "#") == "":
+			return len(sign), lines[i]
+		case lines[i] == "" || sign == "-" || rule(i) || !rule(i+1) || i > 0 && lines[i-1] != "":
+			return 0, ""
+		case lines[i+1] == "====":
+			return 1, "# " + lines[i]
+		default:
+			return 2, "## " + lines[i]
 		}
 	}
-	first, _, _ := strings.Cut(text[at:], "\n")
-	if l := level(first); l > 0 {
-		enter(l)
+	var path [7]string
+	enter := func(level int, line string) {
+		clear(path[level:])
+		path[level] = line
 	}
-	if len(open) == 0 {
+	first := strings.Count(text[:at], "\n")
+	for i := range first {
+		if level, line := heading(i); level > 0 {
+			enter(level, line)
+		}
+	}
+	if level, _ := heading(first); level > 0 && (at == 0 || text[at-1] == '\n') {
+		enter(level, "")
+	}
+	out := ""
+	for _, line := range path {
+		if line != "" {
+			out += line + "\n"
+		}
+	}
+	if out == "" {
 		return ""
 	}
-	return strings.Join(open, "\n") + "\n\n"
+	return out + "\n"
 }
 
 // Random edits of a large text change the parts near them and hardly any other.
