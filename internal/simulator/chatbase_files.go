@@ -46,6 +46,8 @@ func (s *Chatbase) createFile(c *call) answer {
 		return cbNoAgent()
 	case a == nil:
 		return cbNoSource()
+	case s.rejected(*form.name):
+		return cbInvalid("file", "The file was rejected")
 	case !s.fits(a, nil, form.size()):
 		return cbTooLarge()
 	}
@@ -80,6 +82,9 @@ func (s *Chatbase) updateFile(c *call) answer {
 	v := src.now
 	if form.name != nil {
 		v.name = *form.name
+	}
+	if s.rejected(v.name) {
+		return cbInvalid("file", "The file was rejected")
 	}
 	if form.content != nil {
 		v.content, src.size, src.original = form.content, form.size(), int64(len(form.content))

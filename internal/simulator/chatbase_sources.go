@@ -195,6 +195,8 @@ func (s *Chatbase) createSource(c *call) answer {
 		return cbRefuse(http.StatusInternalServerError, "")
 	case draft.link != nil && a.hasLink(draft.name, draft.link.LinkType):
 		return cbError(http.StatusConflict, "SOURCE_DUPLICATE", "A source with this URL already exists")
+	case s.rejected(draft.name):
+		return cbInvalid("content", "The source was rejected")
 	case !s.fits(a, nil, int64(len(draft.content))):
 		return cbTooLarge()
 	}
@@ -208,6 +210,12 @@ func (a *cbAgent) hasLink(address, linkType string) bool {
 	return slices.ContainsFunc(a.sources, func(src *cbSource) bool {
 		return src.link != nil && src.now.name == address && src.link.LinkType == linkType && src.status != cbToBeDeleted
 	})
+}
+
+// rejected asks whether the simulator was told to refuse a source of that name.
+func (s *Chatbase) rejected(name string) bool {
+	reject := s.hooks().Reject
+	return reject != nil && reject(name)
 }
 
 // fits tells whether an agent has room for a source of that size, which may take the place of another.
@@ -241,6 +249,8 @@ func (s *Chatbase) updateSource(c *call) answer {
 	switch {
 	case !ok:
 		return bad
+	case s.rejected(draft.name):
+		return cbInvalid("content", "The source was rejected")
 	case !s.fits(src.agent, src, int64(len(draft.content))):
 		return cbTooLarge()
 	}

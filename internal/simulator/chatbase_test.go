@@ -472,68 +472,6 @@ func TestChatbaseStorage(t *testing.T) {
 	r.wantNoViolations()
 }
 
-func TestChatbaseFaults(t *testing.T) {
-	r := newCBRig(t, ChatbaseOptions{})
-	r.s.SetFaults(Faults{Next: []Fault{
-		{Route: "source_create", Status: 500, AfterEffect: true},
-		{Route: "file_create", Status: 503},
-		{Route: "source_delete", Status: 503, Body: `{"error":{"code":"ENDPOINT_TEMPORARILY_DISABLED","message":"x"}}`},
-		{Route: "v1_update", Drop: true},
-	}})
-	lost := r.call(500, "POST", cbSources, `{"type":"text","name":"a","content":"x"}`)
-	r.wantCode(500, "INTERNAL_SERVER_ERROR", lost)
-	docs := r.s.Documents()
-	if len(docs) != 1 {
-		t.Fatal("the creation must have had its effect", docs)
-	}
-	r.wantCode(503, "SERVICE_UNDER_MAINTENANCE", r.upload("POST", cbFiles, "a", "a.txt", strings.Repeat("x", 60)))
-	r.wantCode(503, "ENDPOINT_TEMPORARILY_DISABLED", r.call(503, "DELETE", cbSources+"/"+docs[0].ID, ""))
-	if got := r.send("POST", "/api/v1/update-chatbot-data", "application/json", "{}"); got.err == nil {
-		t.Fatalf("%+v", got)
-	}
-	r.call(200, "DELETE", cbSources+"/"+docs[0].ID, "")
-	r.wantNoViolations()
-}
-
-func TestChatbaseInspection(t *testing.T) {
-	r := newCBRig(t, ChatbaseOptions{Generation: "A"})
-	r.client.problem = wantProblemDetails
-	id := r.s.Put("bot", "theirs", []byte("abc"))
-	r.call(201, "POST", "/_sim/documents", `{"agent":"new","name":"n","text":"t"}`)
-	r.call(400, "POST", "/_sim/documents", `{"agent":"new"}`)
-	r.call(201, "POST", "/_sim/agents", `{"id":"third"}`)
-	r.call(400, "POST", "/_sim/agents", `{}`)
-	docs := decodeInto[[]object](t, r.call(200, "GET", "/_sim/documents", "").body)
-	if len(docs) != 2 || docs[0]["foreign"] != true || docs[0]["current"] != true || docs[0]["status"] != "trained" || docs[1]["agent"] != "new" {
-		t.Fatal(docs)
-	}
-	r.call(200, "PUT", cbSources+"/"+id, `{"content":"def"}`)
-	for path, want := range map[string]string{
-		"/_sim/content/" + id:                       "def",
-		"/_sim/content/" + id + "?live=1":           "abc",
-		"/_sim/retrieve?agent=bot&marker=b":         `["theirs"]`,
-		"/_sim/retrieve?agent=bot&marker=e":         `[]`,
-		"/_sim/violations":                          `[]`,
-		"/_sim/retrieve?agent=unknown&marker=theme": `[]`,
-	} {
-		if got := r.call(200, "GET", path, ""); got.body != want {
-			t.Fatalf("%s: %s", path, got.body)
-		}
-	}
-	r.call(204, "POST", "/_sim/retrain", `{"agent":"bot"}`)
-	r.call(409, "POST", "/_sim/retrain", `{"agent":"nobody"}`)
-	r.call(404, "GET", "/_sim/content/nope", "")
-	if got := r.call(200, "GET", "/_sim/content/"+id+"?live=1", ""); got.body != "def" {
-		t.Fatal(got.body)
-	}
-	if got := r.call(200, "GET", "/_sim/agents", ""); !strings.Contains(got.body, `"id":"third","name":"third"`) {
-		t.Fatal(got.body)
-	}
-	if got := r.call(200, "GET", "/_sim/requests", ""); !strings.Contains(got.body, `"path":"`+cbSources) {
-		t.Fatal(got.body)
-	}
-}
-
 func TestChatbaseIsConcurrent(t *testing.T) {
 	r := newCBRig(t, ChatbaseOptions{Rate: 100_000})
 	var wg sync.WaitGroup

@@ -102,3 +102,55 @@ func TestChatbaseOddities(t *testing.T) {
 		r.wantNoViolations()
 	})
 }
+
+func TestChatbaseRetrainStartsAgain(t *testing.T) {
+	inBubble(t, ChatbaseOptions{TrainDelay: time.Second}, func(t *testing.T, r *cbRig) {
+		r.s.SetFaults(Faults{
+			TrainFail:  func(n string) bool { return n == "bad" },
+			TrainStall: func(n string) bool { return n == "stuck" },
+		})
+		bad, stuck := r.text("bad", "bad-1"), r.text("stuck", "stuck-1")
+		time.Sleep(time.Hour)
+		r.wantStatus(bad, "failed")
+		r.wantStatus(stuck, "untrained")
+		r.call(200, "POST", "/api/v2/agents/bot/train", "") // does nothing
+		time.Sleep(time.Second)
+		r.wantLive("-1", false)
+		r.s.SetFaults(Faults{})
+		r.s.Retrain("bot")
+		time.Sleep(time.Second)
+		r.wantLive("bad-1", true)
+		r.wantLive("stuck-1", true)
+	})
+}
+
+func TestChatbaseAgentStatus(t *testing.T) {
+	for generation, want := range map[string][]string{
+		"B": {"untrained", "untrained", "training", "trained"},
+		"C": {"untrained", "training", "training", "trained"},
+	} {
+		inBubble(t, ChatbaseOptions{Generation: generation, TrainDelay: time.Second}, func(t *testing.T, r *cbRig) {
+			for i, step := range []func(){
+				func() {},
+				func() { r.text("a", "x") },
+				func() { r.call(200, "POST", "/api/v2/agents/bot/train", "") },
+				func() { time.Sleep(time.Second) },
+			} {
+				step()
+				agent := decodeInto[object](t, r.call(200, "GET", "/api/v2/agents/bot", "").body)
+				if agent["status"] != want[i] {
+					t.Errorf("generation %s, step %d: %v, want %s", generation, i, agent["status"], want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestChatbaseUnknownGeneration(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Fatal("an unknown generation must not be simulated")
+		}
+	}()
+	NewChatbase(ChatbaseOptions{Generation: "D"})
+}

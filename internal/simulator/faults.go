@@ -25,7 +25,7 @@ type Faults struct {
 	ParseFail  func(name string) bool // asked when parsing is triggered: it will fail
 	ParseStall func(name string) bool // asked when parsing is triggered: it will not progress until it is stopped
 	TrainFail  func(name string) bool // asked when training starts: it will fail
-	TrainStall func(name string) bool // asked when training starts: it will not end until the source changes
+	TrainStall func(name string) bool // asked when training starts: it will not end until another one starts
 	Reject     func(name string) bool // asked on upload: the file is refused with 400
 }
 
