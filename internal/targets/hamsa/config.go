@@ -100,7 +100,7 @@ func (c *Config) open(o targets.Options) (*Target, error) {
 		return nil, err
 	}
 	t := &Target{
-		cfg: *c, http: client, log: o.Logger, deleteRoute: route,
+		cfg: *c, http: client, log: o.Logger, deleteRoute: route, memory: o.Memory,
 		sent: sentNames{ids: map[string]string{}}, dropped: droppedItems{agents: map[targets.RemoteID][]string{}},
 	}
 	if t.log == nil {

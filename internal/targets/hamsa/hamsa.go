@@ -28,6 +28,7 @@ type Target struct {
 	http        *httpapi.Client
 	log         *slog.Logger
 	deleteRoute targets.Route
+	memory      targets.Memory // may be nil
 
 	outage  outage
 	sent    sentNames
@@ -76,6 +77,7 @@ const projectID = "project"
 func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 	t.http.Reset()
 	t.outage.reset()
+	t.recallRefusal()
 	body, err := t.do(ctx, httpapi.Request{Op: "get project", Method: http.MethodGet, Path: "/v1/projects/by-api-key"})
 	switch s := httpapi.Status(err); {
 	case err == nil:

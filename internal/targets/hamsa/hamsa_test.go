@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -268,6 +269,49 @@ func TestTryDelete(t *testing.T) {
 			}
 		})
 	})
+}
+
+// notes is a targets.Memory.
+type notes map[string]string
+
+func (n notes) Recall(key string) ([]byte, error) { return []byte(n[key]), nil }
+func (n notes) Remember(key string, value []byte) error {
+	n[key] = string(value)
+	return nil
+}
+
+func TestRefusedDeletionIsRemembered(t *testing.T) {
+	memory := notes{}
+	try := func(t *testing.T, wait time.Duration, path string) (tried int) {
+		bubble(t, func(c *Config) {
+			c.TryDelete = true
+			if path != "" {
+				c.Routes = map[string]string{"item_delete": path}
+			}
+		}, func(t *testing.T, target *Target, f *fake, _ *logBuffer) {
+			if err := pause(t.Context(), wait); err != nil {
+				t.Fatal(err)
+			}
+			target.memory = memory
+			if _, err := target.Connect(t.Context(), true); err != nil {
+				t.Fatal(err)
+			}
+			if res := remove(t, target, send(t, target, doc("a.md", "a"))...); !res[0].Left {
+				t.Errorf("%+v", res)
+			}
+			tried = f.count("DELETE") + f.count("POST "+itemsPath+"/item-0001/delete")
+		})
+		return tried
+	}
+	for _, c := range []struct {
+		wait time.Duration
+		path string
+		want int
+	}{{0, "", 1}, {time.Hour, "", 0}, {time.Hour, "POST " + itemsPath + "/{id}/delete", 1}, {askAgain + time.Hour, "", 1}} {
+		if tried := try(t, c.wait, c.path); tried != c.want {
+			t.Errorf("after %v by %q: tried %d times", c.wait, c.path, tried)
+		}
+	}
 }
 
 func TestStatusWords(t *testing.T) {

@@ -27,9 +27,6 @@ func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.
 	return out, err
 }
 
-// deletes tells whether a deletion is worth a request.
-func (t *Target) deletes() bool { return t.cfg.TryDelete && !t.noDelete.Load() }
-
 // remove deletes an item or takes it out of use; left tells that it is still there.
 func (t *Target) remove(ctx context.Context, id targets.RemoteID) (left bool, err error) {
 	if t.deletes() {
@@ -69,12 +66,6 @@ func (t *Target) tryDelete(ctx context.Context, id targets.RemoteID) (gone bool,
 	}
 	t.giveUpDeleting(err)
 	return false, nil
-}
-
-func (t *Target) giveUpDeleting(err error) {
-	if t.noDelete.CompareAndSwap(false, true) {
-		t.log.Warn("the vendor does not delete items; they are taken out of use instead", "err", err)
-	}
 }
 
 // retire takes an item out of use. An item whose name carries no mark was named by somebody else since, and keeps it.
