@@ -45,7 +45,6 @@ type Target struct {
 	full      atomic.Pointer[error] // what creations of this pass fail with
 	soft      atomic.Bool           // deletions wait for the next training
 	trained   atomic.Bool           // training was asked for in this pass
-	words     sync.Map              // words for a status that were logged
 
 	seed  maphash.Seed
 	mu    sync.Mutex

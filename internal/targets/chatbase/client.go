@@ -96,7 +96,10 @@ type verdict struct {
 	busy  bool
 }
 
-const keyHint = "make a new key in the Chatbase dashboard under Workspace settings, API keys"
+const (
+	keyHint   = "make a new key in the Chatbase dashboard under Workspace settings, API keys"
+	scopeHint = "give the key the scopes agents:read, sources:read, sources:write and sources:delete"
+)
 
 // verdicts are the documented codes that say more than the status, and those that the vendor's own tool knows.
 var verdicts = map[string]verdict{
@@ -104,8 +107,8 @@ var verdicts = map[string]verdict{
 	"AUTH_INVALID_API_KEY":             {class: fault.ErrDenied},
 	"AUTH_EXPIRED_API_KEY":             {class: fault.ErrDenied, hint: keyHint},
 	"API_KEY_EXPIRED":                  {class: fault.ErrDenied, hint: keyHint},
-	"AUTH_INSUFFICIENT_PERMISSIONS":    {class: fault.ErrDenied, hint: "give the key the scopes agents:read, sources:read, sources:write and sources:delete"},
-	"PERMISSION_DENIED":                {class: fault.ErrDenied, hint: "give the key the scopes agents:read, sources:read, sources:write and sources:delete"},
+	"AUTH_INSUFFICIENT_PERMISSIONS":    {class: fault.ErrDenied, hint: scopeHint},
+	"PERMISSION_DENIED":                {class: fault.ErrDenied, hint: scopeHint},
 	"SUBSCRIPTION_API_RESTRICTED_PLAN": {class: fault.ErrDenied, hint: "the API needs Chatbase's Standard plan or above; upgrade the workspace of this key"},
 	"AGENT_NOT_FOUND":                  {class: fault.ErrSetup, hint: "check the agent's id, and that the key belongs to its workspace"},
 	"SOURCE_NOT_FOUND":                 {class: fault.ErrNotFound},
@@ -133,7 +136,7 @@ func (c *client) judge(err error) error {
 	}
 	out := *e
 	out.Class = v.class
-	if v.class == fault.ErrSetup { //nolint:errorlint // a class, taken from the table above
+	if errors.Is(v.class, fault.ErrSetup) {
 		v.hint = "there is no agent " + kb.Printable(c.agent) + "; " + v.hint
 	}
 	if v.hint != "" {

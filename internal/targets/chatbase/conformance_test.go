@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,12 +152,15 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+var hosts atomic.Int64
+
 // testConfig is a configuration whose vendor is a handler.
 func testConfig(t *testing.T, h http.Handler) *Config {
 	t.Helper()
 	c := NewConfig()
 	c.APIKey = secret.New(testKey)
-	c.BaseURL, c.FilesURL = "http://chatbase.test/api/v2", "http://chatbase.test/files/api/v2"
+	host := fmt.Sprintf("http://chatbase%d.test", hosts.Add(1)) // an account of its own
+	c.BaseURL, c.FilesURL = host+"/api/v2", host+"/files/api/v2"
 	c.transport = targettest.Serve(t, h)
 	return c
 }

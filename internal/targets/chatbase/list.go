@@ -16,7 +16,9 @@ import (
 const (
 	pageSize    = 100 // the most that is documented
 	maxPages    = 100_000
-	maxReadings = 5 // of one list, while it changes under our eyes
+	maxItems    = 1_000_000 // of one list
+	maxBarren   = 100       // pages in a row without anything new
+	maxReadings = 5         // of one list, while it changes under our eyes
 )
 
 // List implements targets.Target: sources of every type, ours or not. What waits for its deletion is not there any more.
@@ -94,12 +96,13 @@ func (t *Target) read(ctx context.Context, op string, filter url.Values, seed ma
 	out := reading{total: -1}
 	seen, cursors := map[uint64]struct{}{}, map[string]bool{}
 	first, most, cursor := int64(-1), int64(-1), "" // what the vendor said at first, and at most
-	shrunk := false
+	shrunk, barren := false, 0
 	for range maxPages {
 		p, err := t.fetchPage(ctx, op, filter, cursor)
 		if err != nil {
 			return out, err
 		}
+		before := out.n
 		for _, s := range p.items {
 			sum := maphash.String(seed, s.ID)
 			if _, twice := seen[sum]; !twice {
@@ -119,8 +122,11 @@ func (t *Target) read(ctx context.Context, op string, filter url.Values, seed ma
 			out.whole = out.n >= most || !shrunk && out.n >= first
 			return out, nil
 		}
-		if p.cursor == "" || cursors[p.cursor] {
-			return out, fault.New(fault.ErrIncomplete, "chatbase: %s: after %d sources the vendor gives no way to the next page", op, out.n)
+		if barren++; out.n > before {
+			barren = 0
+		}
+		if p.cursor == "" || cursors[p.cursor] || barren > maxBarren || out.n > maxItems {
+			return out, fault.New(fault.ErrIncomplete, "chatbase: %s: after %d sources the list does not come to an end", op, out.n)
 		}
 		cursors[p.cursor] = true
 		cursor = p.cursor

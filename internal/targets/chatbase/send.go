@@ -42,7 +42,7 @@ var errOther = errors.New("another name")
 // send makes the change.
 func (t *Target) send(ctx context.Context, ch change) (source, error) {
 	start := time.Now()
-	var busySince time.Time
+	var busy busyness
 	for n := 1; ; n++ {
 		s, err := t.try(ctx, ch)
 		if err == nil || ctx.Err() != nil || fault.StopsTarget(err) {
@@ -53,14 +53,11 @@ func (t *Target) send(ctx context.Context, ch change) (source, error) {
 		_, passing := errors.AsType[*fault.RetryAfter](err)
 		switch {
 		case errors.Is(err, errBusy) && ch.id != "":
-			if busySince.IsZero() {
-				busySince = time.Now()
-			}
-			s, landed, err := t.whileBusy(ctx, ch, busySince)
+			s, landed, err := t.whileBusy(ctx, ch, &busy)
 			if landed || err != nil {
 				return s, err
 			}
-			n = 0
+			n, start = 0, time.Now()
 		case errors.Is(err, fault.ErrUnknown):
 			s, landed, err := t.landed(ctx, ch, err, wait, last)
 			if landed || err != nil {
@@ -124,14 +121,24 @@ func (t *Target) landed(ctx context.Context, ch change, why error, wait time.Dur
 	return s, false, nil
 }
 
+// busyness is how long a source is busy already, and the wait before the next look at it.
+type busyness struct {
+	since time.Time
+	wait  time.Duration
+}
+
 // whileBusy waits until the source is not being trained any more, or already is what the change makes it.
-func (t *Target) whileBusy(ctx context.Context, ch change, since time.Time) (source, bool, error) {
-	for wait := busyPoll; ; wait = min(wait*3/2, busyMost) {
-		if time.Since(since) >= t.cfg.SettleTimeout {
+func (t *Target) whileBusy(ctx context.Context, ch change, b *busyness) (source, bool, error) {
+	if b.since.IsZero() {
+		b.since = time.Now()
+	}
+	for {
+		b.wait = min(max(b.wait*3/2, busyPoll), busyMost)
+		if time.Since(b.since) >= t.cfg.SettleTimeout {
 			return source{}, false, fault.New(fault.ErrConflict, "chatbase: %s: the source is being trained for %s", ch.op, t.cfg.SettleTimeout).
 				WithHint("the next pass tries again; retrain the agent in the Chatbase dashboard if this stays so")
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause(ctx, b.wait); err != nil {
 			return source{}, false, fmt.Errorf("chatbase: %s: %w", ch.op, err)
 		}
 		s, landed, err := ch.look(ctx)

@@ -25,16 +25,8 @@ const needsHand = "needs retraining in the Chatbase dashboard"
 // remote is a source for the engine.
 func (t *Target) remote(s source) targets.Remote {
 	r := s.remote()
-	switch word := strings.ToLower(s.Status); word {
-	case "untrained", "updated":
-		if t.trained.Load() {
-			r.Detail = needsHand
-		}
-	case "", "trained", "failed":
-	default:
-		if _, logged := t.words.LoadOrStore(word, true); !logged && r.Status == targets.StatusWorking {
-			t.log.Debug("unknown status counts as working", "status", r.Word)
-		}
+	if w := strings.ToLower(s.Status); t.trained.Load() && (w == "untrained" || w == "updated") {
+		r.Detail = needsHand
 	}
 	return r
 }

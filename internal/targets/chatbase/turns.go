@@ -90,14 +90,14 @@ func (t *turns) hold(until time.Time) {
 	}
 }
 
-// started notes that a request really begins, which may be later than its turn came.
-func (u *uploads) started() {
-	now := time.Now()
-	u.turns.hold(now.Add(u.every))
+// hold keeps everybody from starting for a while, also in the process after this one.
+func (u *uploads) hold(d time.Duration) {
+	until := time.Now().Add(d)
+	u.turns.hold(until)
 	if u.memory == nil {
 		return
 	}
-	if err := u.memory.Remember(u.key(), strconv.AppendInt(nil, now.UnixMilli(), 10)); err != nil {
+	if err := u.memory.Remember(u.key(), strconv.AppendInt(nil, until.UnixMilli(), 10)); err != nil {
 		u.log.Warn("the time of an upload was not remembered", "err", err)
 	}
 }
@@ -107,7 +107,7 @@ func (u *uploads) refused(wait time.Duration) {
 	if wait <= 0 {
 		wait = refusedFor
 	}
-	u.turns.hold(time.Now().Add(min(wait, maxWait)))
+	u.hold(min(wait, maxWait))
 }
 
 // remembered takes over what another process did last.
@@ -123,8 +123,8 @@ func (u *uploads) remembered() {
 	if err != nil {
 		return
 	}
-	if at := time.UnixMilli(ms); !at.After(time.Now()) {
-		u.turns.hold(at.Add(u.every))
+	if until := time.UnixMilli(ms); time.Until(until) <= max(u.every, maxWait) { // else the clock was set back
+		u.turns.hold(until)
 	}
 }
 
@@ -135,7 +135,7 @@ func (u *uploads) body(f *form) *httpapi.Body {
 	b := f.body()
 	open := b.Open
 	b.Open = func(ctx context.Context) (io.ReadCloser, error) {
-		u.started()
+		u.hold(u.every) // it begins now, which may be later than its turn came
 		return open(ctx)
 	}
 	return b

@@ -2,6 +2,7 @@ package chatbase
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"hash/maphash"
 	"io"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"kbsyncd/internal/fault"
@@ -63,7 +65,7 @@ func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result
 		return targets.Result{Err: err}
 	}
 	look := func(ctx context.Context) (source, bool, error) { return t.adopt(ctx, r.Name) }
-	if t.sentBefore(r.Name) {
+	if t.wasSent(r.Name) {
 		switch s, there, err := look(ctx); {
 		case there:
 			return result(s, r.Name)
@@ -129,6 +131,9 @@ func (t *Target) put(ctx context.Context, op string, id targets.RemoteID, r targ
 	if err := t.address(&ch); err != nil {
 		return source{}, err
 	}
+	if id == "" {
+		t.noteSent(r.Name)
+	}
 	return t.send(ctx, ch)
 }
 
@@ -188,29 +193,32 @@ func readAll(ctx context.Context, r targets.Rendition) (_ []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rc.Close()) }()
-	b := make([]byte, 0, r.Size+1)
-	buf := bytes.NewBuffer(b)
-	if _, err := buf.ReadFrom(io.LimitReader(rc, r.Size+1)); err != nil {
+	b, err := io.ReadAll(io.LimitReader(rc, r.Size+1))
+	if err != nil {
 		return nil, err
 	}
-	if int64(buf.Len()) != r.Size {
+	if int64(len(b)) != r.Size {
 		return nil, otherSize(r)
 	}
-	return buf.Bytes(), nil
+	return b, nil
 }
 
 func otherSize(r targets.Rendition) error {
 	return fault.New(fault.ErrChanged, "%s does not have the %d bytes that it had", r.Document, r.Size)
 }
 
-// sentBefore tells whether a name was sent in this pass, and notes it.
-func (t *Target) sentBefore(name string) bool {
+// wasSent tells whether a source of this name was created in this pass, or may have been.
+func (t *Target) wasSent(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	sum := maphash.String(t.seed, name)
-	_, before := t.sent[sum]
-	t.sent[sum] = struct{}{}
-	return before
+	_, sent := t.sent[maphash.String(t.seed, name)]
+	return sent
+}
+
+func (t *Target) noteSent(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sent[maphash.String(t.seed, name)] = struct{}{}
 }
 
 // adopt finds what a creation left behind. Copies beside it, which a request that was thought lost may have made, are deleted.
@@ -219,6 +227,7 @@ func (t *Target) adopt(ctx context.Context, name string) (source, bool, error) {
 	if err != nil || len(found) == 0 {
 		return source{}, false, err
 	}
+	slices.SortStableFunc(found, func(a, b source) int { return cmp.Compare(a.rank(), b.rank()) })
 	if _, _, ours := kb.ParseName(name); ours {
 		for _, s := range found[1:] {
 			// Left over, it carries the mark of its document, so the next comparison with the listing finds it.

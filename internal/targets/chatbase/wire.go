@@ -210,6 +210,17 @@ func (s source) state() targets.Status {
 	return targets.StatusWorking
 }
 
+// rank orders copies of one document: the one that is live already, then those on their way, then those that failed.
+func (s source) rank() int {
+	switch s.state() {
+	case targets.StatusDone:
+		return 0
+	case targets.StatusFailed:
+		return 2
+	}
+	return 1
+}
+
 // remote is the source for the engine. The vendor's sizes are those of extracted text, so they say nothing.
 func (s source) remote() targets.Remote {
 	r := targets.Remote{ID: targets.RemoteID(s.ID), Name: s.Name, Size: -1, Status: s.state(), Word: kb.Printable(s.Status)}
