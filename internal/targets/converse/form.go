@@ -1,6 +1,7 @@
 package converse
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
@@ -107,8 +109,11 @@ func readText(ctx context.Context, r targets.Rendition) (string, error) {
 	}
 	e := &exact{r: r, file: file, left: r.Size}
 	b, err := io.ReadAll(e)
-	if err = errors.Join(err, e.Close()); err != nil {
+	if err = cmp.Or(err, e.Close()); err != nil {
 		return "", err
+	}
+	if !utf8.Valid(b) {
+		return "", fault.New(fault.ErrRejected, "%s is not UTF-8 text", r.Document)
 	}
 	return string(b), nil
 }

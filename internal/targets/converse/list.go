@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -136,9 +137,9 @@ func sections(around []object) []object {
 // answer says something about pages.
 func after(around []object, number int, asked url.Values) (next url.Values, told bool) {
 	with := func(name, value string) url.Values {
-		q := url.Values{}
-		for k, v := range asked {
-			q[k] = v
+		q := maps.Clone(asked)
+		if q == nil {
+			q = url.Values{}
 		}
 		q.Set(name, value)
 		return q

@@ -55,7 +55,7 @@ func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *logBuff
 	logs := &logBuffer{}
 	target, err := cfg.open(targets.Options{
 		Name: "calls", UserAgent: "kbsyncd/test",
-		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: logger(logs),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +129,10 @@ func rendition(name, content string) targets.Rendition {
 		Document: kb.Key("src/" + name), Name: name, Size: int64(len(content)), Digest: kb.Sum([]byte(content)), MediaType: "text/markdown",
 		Open: opener(content),
 	}
+}
+
+func logger(l *logBuffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func opener(content string) func(context.Context) (io.ReadCloser, error) {

@@ -1,6 +1,7 @@
 package converse
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +85,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 		return targets.Result{}, nil
 	})
 	for _, r := range res {
-		err = errors.Join(err, r.Err)
+		err = cmp.Or(err, r.Err)
 	}
 	return err
 }

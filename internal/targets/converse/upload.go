@@ -60,7 +60,7 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) targets.Res
 		d, err := t.send(ctx, r)
 		switch conflict := httpapi.Status(err) == http.StatusConflict && errors.Is(err, fault.ErrConflict); {
 		case err == nil && d.id != "":
-			return t.adopt(r, d)
+			return t.created(ctx, r, d)
 		case err == nil:
 			err = fault.New(fault.ErrUnknown, "converse: the answer to the upload names no document")
 		case conflict:
@@ -124,6 +124,23 @@ func (t *Target) send(ctx context.Context, r targets.Rendition) (document, error
 	return decodeCreated(body), err
 }
 
+// created judges the answer to a creation. What is stored under a name without our mark no later look could tell for ours, so it
+// would be sent again and again. In test mode the vendor invents names.
+func (t *Target) created(ctx context.Context, r targets.Rendition, d document) targets.Result {
+	if d.name == "" || d.name == r.Name || sameMark(r.Name, d.name) || t.cfg.Mode == modeTest {
+		return t.adopt(r, d)
+	}
+	listed, err := t.look(ctx, r.Name)
+	switch {
+	case err != nil:
+		return targets.Result{Err: fault.New(fault.ErrUnknown, "converse: whether the upload arrived could not be seen").Because(err)}
+	case listed.id != "":
+		return t.adopt(r, listed)
+	}
+	return targets.Result{Err: fault.New(fault.ErrRejected, "converse: the vendor changes names (sent %q, stored %q)", r.Name, kb.Printable(d.name)).
+		WithHint("give the document another name; document %s may be left over, so look at it in the dashboard", kb.Printable(d.id))}
+}
+
 func (t *Target) adopt(r targets.Rendition, d document) targets.Result {
 	remote := t.remote(d)
 	res := targets.Result{ID: remote.ID, Status: remote.Status}
@@ -156,7 +173,7 @@ func (t *Target) lookLater(ctx context.Context, name string, wait time.Duration,
 	if err == nil || fault.StopsTarget(err) {
 		return d, err
 	}
-	return d, fault.New(fault.ErrUnknown, "converse: whether the upload arrived could not be seen").Because(errors.Join(doubt, err))
+	return d, fault.New(fault.ErrUnknown, "converse: whether the upload arrived could not be seen").Because(fmt.Errorf("%w; %w", doubt, err))
 }
 
 // look finds a document by its name, or by the mark in it; its id is empty when there is none. A searchable one is preferred.
