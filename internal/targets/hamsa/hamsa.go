@@ -38,7 +38,7 @@ type Target struct {
 	pages    atomic.Int32 // of the last complete listing
 	noSearch atomic.Bool  // the search by name is refused or did not find what the listing has
 	noDelete atomic.Bool  // the vendor has shown that it deletes nothing
-	words    sync.Map     // what was logged once: words for a status, ids of items with errors
+	warned   sync.Map     // ids of items processed with errors, each logged once
 }
 
 var (

@@ -247,7 +247,7 @@ func (t *Target) state(it item) targets.Remote {
 		r.Detail = kb.Printable(oneLine(it.Reason))
 	case word == "COMPLETED_WITH_ERRORS":
 		r.Detail = kb.Printable(oneLine(cmp.Or(it.Reason, "processed in part")))
-		if _, logged := t.words.LoadOrStore("id "+it.ID, true); !logged {
+		if _, logged := t.warned.LoadOrStore(it.ID, true); !logged {
 			t.log.Warn("the vendor processed an item with errors", "id", it.ID, "name", kb.Printable(it.Name), "detail", r.Detail)
 		}
 	}
