@@ -51,6 +51,21 @@ func (r *roster) addLeaving(linked []string) {
 	}
 }
 
+// names are those given and all agents of the configuration, sorted.
+func (r *roster) names(known []string) []string {
+	out := slices.Clone(known)
+	for _, m := range r.agents {
+		out = append(out, m.ID)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// grows tells whether there are agents that are not among those known.
+func (r *roster) grows(known []string) bool {
+	return slices.ContainsFunc(r.agents, func(m *member) bool { return !slices.Contains(known, m.ID) })
+}
+
 // wants tells whether the agent should have a document, of which the record says whom it names.
 func (m *member) wants(k kb.Key, rec state.Record) bool {
 	return !m.leaving && m.Agent.wants(k) && (!rec.Narrowed || slices.Contains(rec.Agents, m.ID))
@@ -83,6 +98,7 @@ func (p *pass) miss(ctx context.Context, m *member, err error) error {
 		return nil
 	}
 	m.err = fmt.Errorf("agent %s: %w", kb.Printable(m.ID), err)
+	p.unsure = p.unsure || !errors.Is(err, fault.ErrNotFound)
 	p.entry.fail(m.err)
 	return nil
 }
@@ -309,6 +325,9 @@ func (p *pass) compare(ctx context.Context, m *member) error {
 			return err
 		}
 		if !ok {
+			if p.index != nil {
+				drop = append(drop, p.index.retired...)
+			}
 			return flush()
 		}
 		key := kb.Key(k)

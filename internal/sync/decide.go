@@ -84,6 +84,15 @@ func decide(want []part, have []remotePart) verdict {
 	return v
 }
 
+// decide is the verdict for the target of the pass.
+func (p *pass) decide(want []part, have []remotePart) verdict {
+	v := decide(want, have)
+	if _, ok := p.flow.To.(targets.Replacer); ok {
+		v.replace(have)
+	}
+	return v
+}
+
 // replace lets the one part that is missing take the place of the one remote part that is out of date, so that nothing but
 // this part changes and it changes at once. With more than one of either there would be a moment with neither version whole. A part that
 // the vendor failed to process takes its content once more.

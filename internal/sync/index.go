@@ -17,7 +17,8 @@ type index struct {
 	ids     [][]byte
 	exts    []string
 	extNo   map[string]uint8
-	keys    int // distinct keys
+	keys    int                // distinct keys
+	retired []targets.RemoteID // of the scope, out of use
 }
 
 type entry struct {

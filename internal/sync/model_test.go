@@ -270,6 +270,9 @@ func (w *world) checkEqual(scope kb.Scope) {
 					w.logf("  %s %s %s", c.Op, c.ID, c.Name)
 				}
 			}
+			for _, d := range ds {
+				w.logf("  %s %s %d bytes, live %t: %.30q", d.ID, d.Name, len(d.Content), d.Live != nil, d.Content)
+			}
 			w.fatalf("%s: the vendor holds %d bytes in %d documents, the source %d bytes", k, len(got), len(ds), len(text))
 		}
 	}

@@ -173,6 +173,10 @@ func (p *pass) open(ctx context.Context) (err error) {
 	}
 	p.progress.stage(StageListing)
 	p.entry.Listed = true
+	if p.roster != nil {
+		// Records that are not trusted do not tell whom an earlier pass gave something.
+		p.facts.Linked = p.roster.names(p.facts.Linked)
+	}
 	return p.list(ctx)
 }
 
@@ -194,6 +198,8 @@ func (p *pass) mustList() bool {
 	case p.flow.Reconcile > 0 && (age > p.flow.Reconcile || age < -time.Minute):
 		// A negative age: the clock went back, and the interval means nothing any more.
 		return true
+	case p.roster != nil && p.roster.grows(p.facts.Linked):
+		return true // an agent that is new to us may hold anything of ours
 	}
 	return false
 }
@@ -233,6 +239,7 @@ func (p *pass) list(ctx context.Context) error {
 		case !ok || m.Scope != p.scope:
 		case r.Retired:
 			p.facts.Orphans++
+			p.index.retired = append(p.index.retired, r.ID)
 		case !p.index.add(r, m, copied):
 			unusable++
 		}
@@ -335,10 +342,7 @@ func (p *pass) plan(ctx context.Context, r rendered) error {
 		j.parts = wanted(r.rendition)
 		p.warnOfSecrets(r)
 	}
-	v := decide(j.parts, r.have)
-	if _, ok := p.flow.To.(targets.Replacer); ok {
-		v.replace(r.have)
-	}
+	v := p.decide(j.parts, r.have)
 	j.retire = v.retire
 	switch {
 	case v.missing == 0:

@@ -403,7 +403,7 @@ func (p *pass) render(ctx context.Context) (out <-chan rendered, wait func() err
 
 // read renders a document when its parts are not known or some of them must be sent.
 func (p *pass) read(ctx context.Context, f found) rendered {
-	if f.parts != nil && decide(append([]part(nil), f.parts...), f.have).missing == 0 {
+	if f.parts != nil && p.decide(append([]part(nil), f.parts...), f.have).missing == 0 {
 		return rendered{found: f}
 	}
 	r, err := convert.Render(ctx, f.doc, p.rendering)

@@ -36,6 +36,7 @@ type answer struct {
 	pieces  []piece
 	results []targets.Result
 	starts  map[targets.RemoteID]error // documents whose indexing could not be started
+	anew    []bool                     // pieces that could not take their content in place and were created instead
 	err     error
 }
 
@@ -150,7 +151,7 @@ func (s *sender) wait() error {
 
 // deliver uploads one batch and starts its indexing. It runs in a worker.
 func (p *pass) deliver(ctx context.Context, batch []piece) answer {
-	a := answer{pieces: batch, results: make([]targets.Result, len(batch))}
+	a := answer{pieces: batch, results: make([]targets.Result, len(batch)), anew: make([]bool, len(batch))}
 	if a.err = p.upload(ctx, a); a.err != nil || ctx.Err() != nil {
 		return a
 	}
@@ -180,6 +181,12 @@ func (p *pass) upload(ctx context.Context, a answer) error {
 			continue
 		}
 		res := p.flow.To.(targets.Replacer).Replace(ctx, old, r)
+		if errors.Is(res.Err, fault.ErrConflict) {
+			// The vendor is stuck with an earlier version: a new document takes its place, and it goes once that is searchable.
+			a.anew[i] = true
+			fresh, at = append(fresh, r), append(at, i)
+			continue
+		}
 		if errors.Is(res.Err, fault.ErrNotFound) && !errors.Is(res.Err, fault.ErrChanged) {
 			res.Err = fault.New(fault.ErrUnknown, "the version at the vendor vanished").WithHint("the next pass sends it anew").Because(res.Err)
 		}
@@ -243,6 +250,9 @@ func (s *sender) take(a answer) error {
 		}
 		j := pc.job
 		j.open--
+		if pt := &j.parts[pc.part]; i < len(a.anew) && a.anew[i] {
+			j.retire, pt.old = append(j.retire, pt.old), ""
+		}
 		switch {
 		case r.Err == nil && r.ID != "":
 			j.parts[pc.part].id, j.parts[pc.part].status, j.parts[pc.part].sent = r.ID, r.Status, true

@@ -439,7 +439,7 @@ func (p *pass) settled(jobs []*job) error {
 		if j.action != "" {
 			p.changed = true
 		}
-		if len(j.retire) > 0 || j.action != "" && p.roster != nil {
+		if len(j.retire) > 0 || p.roster != nil {
 			p.ready = append(p.ready, j)
 		}
 	}
