@@ -192,7 +192,19 @@ func yamlValue(n *yaml.Node, line int) field {
 	return f
 }
 
+// tomlNesting bounds the parts of a dotted key and the inline tables of a block in TOML: what they cost the
+// parser grows with the square of their depth.
+const tomlNesting = 200
+
 func parseTOML(block []byte) (field, error) {
+	if bytes.Count(block, []byte("{")) > tomlNesting {
+		return field{}, errNotTable
+	}
+	for line := range bytes.SplitSeq(block, []byte("\n")) {
+		if bytes.Count(line, []byte(".")) > tomlNesting {
+			return field{}, errNotTable
+		}
+	}
 	var m map[string]any
 	if _, err := toml.Decode(string(block), &m); err != nil {
 		return field{}, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"kbsyncd/internal/convert"
 	"kbsyncd/internal/fault"
@@ -96,6 +97,27 @@ func TestFrontMatterErrors(t *testing.T) {
 	d, _ := document("a.txt", []byte("---\nkbsync: {skip: true}\n---\nText\n"))
 	if r := mustRender(t, d, starleads(0)); r.Parts[0].Size != d.Size {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// Blocks that would cost a parser minutes are content.
+func TestHostileFrontMatter(t *testing.T) {
+	for what, text := range map[string]string{
+		"dotted table":      "+++\n[" + strings.Repeat("a.", 30_000) + "a]\n+++\nText\n",
+		"dotted key":        "+++\n" + strings.Repeat("a.", 30_000) + "a=1\n+++\nText\n",
+		"inline tables":     "+++\na=" + strings.Repeat("{a=", 20_000) + "\n+++\nText\n",
+		"lists in lists":    "+++\na=" + strings.Repeat("[", 60_000) + "\n+++\nText\n",
+		"YAML in brackets":  "---\na: " + strings.Repeat("{a: ", 15_000) + "\n---\nText\n",
+		"a key 20000 times": "---\n" + strings.Repeat("a:\n", 20_000) + "---\nText\n",
+	} {
+		began := time.Now()
+		d, _ := document("a.md", []byte(text))
+		if r := mustRender(t, d, starleads(0)); r.Parts[0].Size != d.Size {
+			t.Errorf("%s: not sent as it is", what)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: took %s", what, took)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"kbsyncd/internal/convert/epub"
 	"kbsyncd/internal/convert/htmlmd"
 	"kbsyncd/internal/convert/markup"
 	"kbsyncd/internal/convert/office"
@@ -40,6 +41,7 @@ var conversions = func() map[string]conversion {
 	add("pptx pptm ppsx", conversion{read: office.PPTX})
 	add("odt ott", conversion{read: office.ODT})
 	add("rtf", conversion{read: office.RTF})
+	add("epub", conversion{read: epub.Read})
 	add("html htm xhtml shtml", conversion{read: htmlmd.Read})
 	return m
 }()

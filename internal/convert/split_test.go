@@ -331,7 +331,7 @@ func TestEditsChangeFewParts(t *testing.T) {
 		before[p] = true
 	}
 	total, most := 0, 0
-	const edits = 40
+	const edits = 20
 	for range edits {
 		at := random.IntN(len(text) - 5000)
 		at += strings.Index(text[at:], "word")
