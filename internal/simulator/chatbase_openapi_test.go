@@ -1,4 +1,3 @@
-//go:build kinopenapi
 
 package simulator
 
