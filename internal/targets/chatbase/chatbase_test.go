@@ -412,6 +412,14 @@ func TestVendorThatIsDown(t *testing.T) {
 		if n := v.count("POST /sources"); n != mostOutages*maxTries {
 			t.Errorf("%d creations", n)
 		}
+		// A vendor that breaks on some documents must not keep the others out for ever.
+		mustConnect(t, target)
+		if _, err := target.Upload(t.Context(), rs); !errors.Is(err, fault.ErrUnavailable) {
+			t.Errorf("in the next pass: %v", err)
+		}
+		if n := v.count("POST /sources"); n != 3*mostOutages*maxTries {
+			t.Errorf("%d creations after the next pass", n)
+		}
 	})
 }
 

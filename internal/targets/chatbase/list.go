@@ -94,7 +94,7 @@ func (t *Target) readAll(ctx context.Context, op string, filter url.Values, coun
 // read goes through a list once.
 func (t *Target) read(ctx context.Context, op string, filter url.Values, seed maphash.Seed, fn func(source) error) (reading, error) {
 	out := reading{total: -1}
-	seen, cursors := map[uint64]struct{}{}, map[string]bool{}
+	seen := map[uint64]struct{}{}
 	first, most, cursor := int64(-1), int64(-1), "" // what the vendor said at first, and at most
 	shrunk, barren := false, 0
 	for range maxPages {
@@ -125,10 +125,9 @@ func (t *Target) read(ctx context.Context, op string, filter url.Values, seed ma
 		if barren++; out.n > before {
 			barren = 0
 		}
-		if p.cursor == "" || cursors[p.cursor] || barren > maxBarren || out.n > maxItems {
+		if p.cursor == "" || p.cursor == cursor || barren > maxBarren || out.n > maxItems {
 			return out, fault.New(fault.ErrIncomplete, "chatbase: %s: after %d sources the list does not come to an end", op, out.n)
 		}
-		cursors[p.cursor] = true
 		cursor = p.cursor
 	}
 	return out, fault.New(fault.ErrIncomplete, "chatbase: %s: more than %d pages", op, maxPages)

@@ -38,6 +38,7 @@ func TestListings(t *testing.T) {
 		"grows while it is read":       {[]string{pageOf(3, `"c1"`, "a", "b"), pageOf(4, "null", "c")}, 3},
 		"purged while it is read":      {[]string{pageOf(3, `"c1"`, "a", "b"), pageOf(2, "null", "c")}, 3},
 		"lost one, then whole":         {[]string{pageOf(4, `"c1"`, "a", "b"), pageOf(3, "null", "d"), pageOf(3, `"c1"`, "b", "c"), pageOf(3, "null", "d")}, 4},
+		"grew, then lost one":          {[]string{pageOf(2, `"c1"`, "a"), pageOf(4, `"c2"`, "b"), pageOf(3, "null", "d"), pageOf(3, `"c1"`, "b", "c"), pageOf(3, "null", "d")}, 4},
 		"the same one twice":           {[]string{pageOf(2, `"c1"`, "a"), pageOf(2, "null", "a")}, -1},
 		"an item without an id":        {[]string{`{"data":[{"id":"","name":"x"}],"pagination":{"hasMore":false}}`}, -1},
 		"items that are none":          {[]string{`{"data":[1,2]}`}, -1},
@@ -60,6 +61,11 @@ func TestListings(t *testing.T) {
 					_, _ = io.WriteString(w, c.pages[min(n, len(c.pages)-1)])
 					n++
 				})
+				defer func() {
+					if n > 2*maxReadings {
+						t.Errorf("%d pages", n)
+					}
+				}()
 				got := map[targets.RemoteID]bool{}
 				err := target.List(t.Context(), func(r targets.Remote) error {
 					got[r.ID] = true

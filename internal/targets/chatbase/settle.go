@@ -3,10 +3,11 @@ package chatbase
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -172,25 +173,31 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 }
 
 func (t *Target) statusesByID(ctx context.Context, ids map[targets.RemoteID]string, fn func(targets.Remote)) error {
+	all := slices.Collect(maps.Keys(ids))
+	found := make([]*targets.Remote, len(all))
 	var g errgroup.Group
 	g.SetLimit(max(t.cfg.Concurrency, 1))
-	var mu sync.Mutex // guards fn
-	for id, name := range ids {
+	for i, id := range all {
+		name := ids[id]
 		g.Go(func() error {
 			s, err := t.get(ctx, id)
 			if errors.Is(err, fault.ErrNotFound) {
 				return nil
 			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			fn(asOf(t.remote(s), name))
-			return nil
+			r := asOf(t.remote(s), name)
+			found[i] = &r
+			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, r := range found {
+		if r != nil {
+			fn(*r)
+		}
+	}
+	return nil
 }
 
 // asOf is the state of the version with this name. While the vendor still shows another one, that one's state says nothing.

@@ -232,7 +232,7 @@ func (t *Target) adopt(ctx context.Context, name string) (source, bool, error) {
 		for _, s := range found[1:] {
 			// Left over, it carries the mark of its document, so the next comparison with the listing finds it.
 			if err := t.deleteOne(ctx, targets.RemoteID(s.ID)); err != nil {
-				t.log.Warn("second copy of a document stays", "id", s.ID, "err", err)
+				t.log.Warn("second copy of a document stays", "id", kb.Printable(s.ID), "err", err)
 			}
 		}
 	}
@@ -263,7 +263,7 @@ func (t *Target) fill(ctx context.Context, err error) error {
 	if a.Size >= 0 {
 		holds = fmt.Sprintf("; it holds %.1f MB of training data", float64(a.Size)/1e6)
 	}
-	var full error = fault.New(fault.ErrQuota, "chatbase: the agent %q takes no more sources%s", kb.Printable(a.Name), holds).
+	var full error = fault.New(fault.ErrQuota, "chatbase: the agent %q takes no more sources%s", kb.Printable(cmp.Or(a.Name, t.client.agent)), holds).
 		WithHint("upgrade the plan, or send this agent less").Because(err)
 	t.full.CompareAndSwap(nil, &full)
 	return *t.full.Load()
