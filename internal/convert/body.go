@@ -27,15 +27,7 @@ func (p plan) begin(buf []byte, end bool, to Target) (body, error) {
 		}
 		if b.front.size > 0 && !to.KeepFrontMatter {
 			b.offset += b.front.size
-			// The empty lines below belong to the block.
-			for at := b.offset; ; {
-				line, _, found := bytes.Cut(buf[at:], []byte("\n"))
-				if !found || len(bytes.TrimSpace(line)) > 0 {
-					break
-				}
-				at += len(line) + 1
-				b.offset = at
-			}
+			b.offset += emptyLines(buf[b.offset:]) // they belong to the block
 			b.title = heading(b.front.title, buf[b.offset:], p.limit)
 		}
 	}
@@ -47,6 +39,18 @@ func (p plan) begin(buf []byte, end bool, to Target) (body, error) {
 		return body{}, blankError(what)
 	}
 	return b, nil
+}
+
+// emptyLines is the bytes of the empty lines that a text begins with, when more follows.
+func emptyLines(text []byte) int {
+	at := 0
+	for {
+		line, rest, _ := bytes.Cut(text[at:], []byte("\n"))
+		if len(rest) == 0 || len(bytes.TrimSpace(line)) > 0 {
+			return at
+		}
+		at += len(line) + 1
+	}
 }
 
 func blankError(what string) error {

@@ -156,7 +156,7 @@ func TestConversionsThatFail(t *testing.T) {
 		"endless": {func(ctx context.Context, _ []byte, _ markup.Limits) (markup.Result, error) {
 			<-ctx.Done()
 			return markup.Result{}, fmt.Errorf("page 3: %w", ctx.Err())
-		}, "takes more than 1m0s"},
+		}, "takes more than 3m0s"},
 		"bomb": {func(_ context.Context, _ []byte, l markup.Limits) (markup.Result, error) {
 			return markup.Result{Markdown: make([]byte, l.Output+1)}, nil
 		}, "its text is above"},

@@ -21,7 +21,7 @@ const (
 	maxSource  = 64 << 20 // bytes of a document that is converted
 	minWeight  = 16 << 20 // a small document may unpack to much more
 	allSources = 96 << 20 // bytes of documents that are converted at the same time
-	patience   = time.Minute
+	patience   = 3 * time.Minute
 )
 
 // way is how the bytes to send are made of the source's.
@@ -98,6 +98,12 @@ func produce(ctx context.Context, d kb.Document, how plan) (*product, error) {
 
 // produceAnew reads the document and makes a product of it once vet has seen its bytes.
 func produceAnew(ctx context.Context, d kb.Document, by recipe, vet func([]byte) error) (*product, error) {
+	if q := conversions[by.ext].queue; q != nil && by.way != wayDecode {
+		if err := q.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer q.Release(1)
+	}
 	weight := int64(maxSource)
 	if d.Size >= 0 {
 		weight = min(max(d.Size, minWeight), maxSource)

@@ -50,7 +50,10 @@ func choose(k kb.Key, size int64, to Target) (plan, error) {
 		p = p.above(to)
 	}
 	if p.made != (recipe{}) && size > maxSource {
-		return p, p.tooLong(size)
+		if !p.fromText || to.Accepts.Text == "" {
+			return p, p.tooLong(size)
+		}
+		p = p.plain(to)
 	}
 	return p, nil
 }
@@ -80,7 +83,7 @@ func choosePlain(k kb.Key, to Target) plan {
 	case is.family == famMarkdown:
 		p.ext, p.splits, p.utf8 = firstOf(to.Accepts.Markdown, to.Accepts.Text), true, true
 	case p.text:
-		p.ext, p.splits, p.utf8 = to.Accepts.Text, true, true
+		p = p.plain(to)
 		if is.family == famUnknown {
 			p.guess, p.layout = true, markdownLayout
 		}
@@ -102,6 +105,14 @@ func limitOf(ext string, to Target) int64 {
 		most = min(most, to.MaxBytes)
 	}
 	return most
+}
+
+// plain is the plan to send a text as it is.
+func (p plan) plain(to Target) plan {
+	p.made, p.ext, p.layout = recipe{}, to.Accepts.Text, layouts[extension(p.key)]
+	p.splits, p.utf8 = true, true
+	p.limit = limitOf(p.ext, to)
+	return p
 }
 
 // read is the plan to send what a reader makes of the document.

@@ -2,16 +2,18 @@ package convert
 
 import (
 	"bytes"
-	"context"
-	"encoding/binary"
 	"strings"
-	"unicode/utf16"
+
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
 
 	"kbsyncd/internal/convert/epub"
 	"kbsyncd/internal/convert/htmlmd"
 	"kbsyncd/internal/convert/markup"
 	"kbsyncd/internal/convert/office"
-	"kbsyncd/internal/fault"
+	"kbsyncd/internal/convert/pdf"
 )
 
 // conversion is what can be made of a kind of document.
@@ -19,6 +21,8 @@ type conversion struct {
 	read markup.Reader
 	// plain: what comes out is the text itself in a code block, which says no more than the text to a vendor that reads files.
 	plain bool
+	// queue: only one document of the kind is read at a time; waiting for it takes nothing of the time that a document may take.
+	queue *semaphore.Weighted
 }
 
 // suits tells whether a target that does not take the kind of document itself is better off with what the reader makes of it.
@@ -41,6 +45,7 @@ var conversions = func() map[string]conversion {
 	add("pptx pptm ppsx", conversion{read: office.PPTX})
 	add("odt ott", conversion{read: office.ODT})
 	add("rtf", conversion{read: office.RTF})
+	add("pdf", conversion{read: pdf.Read, queue: semaphore.NewWeighted(1)})
 	add("epub", conversion{read: epub.Read})
 	add("html htm xhtml shtml", conversion{read: htmlmd.Read})
 	return m
@@ -74,29 +79,26 @@ func tellsEncoding(ext string) bool {
 	}
 }
 
-// decode makes a text UTF-8: UTF-16 with a byte order mark, else Latin-1.
+// decode makes a text UTF-8: UTF-16, else Windows-1252.
 func decode(src []byte) ([]byte, error) {
-	var order binary.ByteOrder
+	var from encoding.Encoding = charmap.Windows1252
 	switch {
-	case bytes.HasPrefix(src, bomLE):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(src, bomBE):
-		order = binary.BigEndian
-	default:
-		out := make([]rune, len(src))
-		for i, c := range src {
-			out[i] = rune(c)
-		}
-		return []byte(string(out)), nil
+	case bytes.HasPrefix(src, bomLE), bytes.HasPrefix(src, bomBE):
+		from = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
+	case wide(src[:min(len(src), headSize)], 0):
+		from = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
+	case wide(src[:min(len(src), headSize)], 1):
+		from = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
 	}
-	units := make([]uint16, len(src)/2-1)
-	for i := range units {
-		units[i] = order.Uint16(src[2*i+2:])
-	}
-	return []byte(string(utf16.Decode(units))), nil
+	return from.NewDecoder().Bytes(src)
 }
 
 // splitPDF divides a PDF file into files of at most some bytes each.
-var splitPDF = func(_ context.Context, _ []byte, _ int64, _ markup.Limits) ([][]byte, error) {
-	return nil, fault.New(fault.ErrUnsupported, "PDF files cannot be divided yet").WithHint("divide it into smaller files")
-}
+var splitPDF = pdf.Split
+
+// SetCacheDir names a directory, of this program alone, where what is costly to start is kept for the next start. It is to be called
+// before the first document; without it the first PDF file takes some seconds longer.
+func SetCacheDir(dir string) { pdf.SetCacheDir(dir) }
+
+// Close gives back what conversions keep between documents. It waits for the one at work; another document starts them again.
+func Close() error { return pdf.Close() }

@@ -33,6 +33,9 @@ func sniff(head []byte, complete bool) guess {
 	if !masquerades(head) && plainUTF8(head, complete) {
 		return guess{}
 	}
+	if wide(head, 0) || wide(head, 1) {
+		return guess{utf16: true}
+	}
 	found := mimetype.Detect(head)
 	for m := found; m != nil; m = m.Parent() {
 		// Text in an older encoding is no valid UTF-8 but has none of the bytes that only binary formats use.
@@ -45,6 +48,22 @@ func sniff(head []byte, complete bool) guess {
 		what = "binary data"
 	}
 	return guess{binary: true, what: what}
+}
+
+// wide tells UTF-16 without a byte order mark by its Latin letters: every second byte, beginning at odd, is a printable
+// character, and the others are zero. A few other characters may be among them.
+func wide(head []byte, odd int) bool {
+	if len(head) < 8 {
+		return false
+	}
+	latin, pairs := 0, len(head)/2
+	for i := range pairs {
+		c, zero := head[2*i+odd], head[2*i+1-odd]
+		if zero == 0 && (c >= 0x20 && c < 0x7F || textControl(c)) {
+			latin++
+		}
+	}
+	return latin*10 >= pairs*8
 }
 
 // privateKey tells PEM files that must not be published, whatever their name.
