@@ -34,6 +34,7 @@ type company struct {
 	hamsa     *simulator.Hamsa
 	converse  *simulator.Converse
 	yaml      string
+	transport http.RoundTripper
 }
 
 const delay = 20 * time.Millisecond
@@ -117,8 +118,8 @@ func (c *company) pass(o kbsync.Options) *kbsync.Report {
 		c.Fatal(err)
 	}
 	o.KeepChanges = true
-	p := &daemon.Program{Config: cfg, Log: slog.New(slog.NewTextHandler(&c.logs, nil)), UserAgent: "kbsyncd/test"}
-	ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
+	p := &daemon.Program{Config: cfg, Log: slog.New(slog.NewTextHandler(&c.logs, nil)), UserAgent: "kbsyncd/test", Transport: c.transport}
+	ctx, cancel := context.WithTimeout(c.Context(), 24*time.Hour)
 	defer cancel()
 	r, err := p.RunOnce(ctx, daemon.Once{Options: o}, nil)
 	if err != nil {

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -56,7 +57,8 @@ type unsettled struct {
 	first   time.Time // when the waiting began
 	since   time.Time // of the last progress
 	seen    bool
-	detail  string // what the vendor last said about it
+	detail  string // the vendor's reason for what it last said
+	said    string // what it last said
 }
 
 // wordsKept is how many different states of a document count as progress.
@@ -219,7 +221,7 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 		}
 		u.seen = true
 		u.notice(r.Word + r.Progress)
-		u.detail = r.Detail
+		u.detail, u.said = r.Detail, statusWords(r)
 		pt := &u.job.parts[u.part]
 		pt.status = r.Status
 		switch r.Status {
@@ -356,20 +358,28 @@ func (p *pass) restart(ctx context.Context, s targets.Settler, wait map[targets.
 		}
 	}
 	slices.Sort(retry)
+	var hopeless []*unsettled
 	for _, id := range retry {
 		u := wait[id]
 		u.retried, u.started, u.since = true, true, time.Now()
 		if err := p.connect(ctx); err != nil {
 			return err
 		}
-		if err := s.Restart(ctx, id); err != nil {
-			if fault.StopsTarget(err) || ctx.Err() != nil {
-				return err
-			}
+		err := s.Restart(ctx, id)
+		switch {
+		case err == nil:
+		case fault.StopsTarget(err) || ctx.Err() != nil:
+			return err
+		case errors.Is(err, fault.ErrUnsupported):
+			// Only sending it anew can help, which the next pass does.
+			hopeless = append(hopeless, u)
+			p.failSettling(wait, id, fault.New(fault.ErrRejected, "the vendor could not process it (%s)", u.said).
+				WithHint("the next pass sends it anew"))
+		default:
 			p.log.Warn("restart failed", "key", u.job.doc.Key, "err", err)
 		}
 	}
-	return nil
+	return p.discard(ctx, hopeless)
 }
 
 // failSettling reports a document whose part will not become searchable. Its older version stays.
