@@ -239,6 +239,32 @@ func TestModeTest(t *testing.T) {
 	})
 }
 
+// A test mode that keeps nothing and answers everything with the same data shows that the key and the paths are right, no more.
+func TestModeTestOfInventedData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target, b, _ := pair(t, simulator.ConverseOptions{MockTest: true}, func(c *Config) { c.Mode = modeTest })
+		if _, err := target.Connect(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		var ids []targets.RemoteID
+		for _, name := range []string{"a.md", "b.txt"} {
+			res, err := target.Upload(t.Context(), []targets.Rendition{rendition(name, "text")})
+			if err != nil || res[0].Err != nil || res[0].ID == "" || slices.Contains(ids, res[0].ID) || res[0].Status != targets.StatusDone {
+				t.Fatalf("%+v, %v after %v", res, err, ids)
+			}
+			ids = append(ids, res[0].ID)
+		}
+		_, assigned := target.Assigned(t.Context(), "ann")
+		_, deleted := target.Delete(t.Context(), ids)
+		if err := errors.Join(assigned, deleted, target.Assign(t.Context(), "ann", ids[:1], ids[1:])); err != nil {
+			t.Error(err)
+		}
+		if len(b.sim.Documents()) > 0 {
+			t.Errorf("the live store holds %v", b.sim.Documents())
+		}
+	})
+}
+
 // What the vendor lost the chunks of is found without chunks, and indexed anew.
 func TestLostChunks(t *testing.T) {
 	none := simulator.ConverseNone

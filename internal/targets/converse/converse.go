@@ -33,6 +33,7 @@ type Target struct {
 	outage  outage    // uploads that found the vendor out of reach
 	cut     sync.Once // a listing may be cut short: said once
 	noAgent sync.Once // the documents of an agent cannot be listed: said once
+	testing sync.Once // test mode: said once
 	unknown sync.Map  // words for a status that were logged
 }
 
@@ -70,7 +71,7 @@ func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 		return targets.Store{}, err
 	}
 	if t.cfg.Mode == modeTest {
-		t.log.Warn("test mode: the vendor answers with invented data, and nothing is changed")
+		t.testing.Do(func() { t.log.Warn("test mode: the vendor answers with invented data; the live knowledge base stays as it is") })
 		return targets.Store{ID: "knowledge-test", Name: "knowledge base (test mode)"}, nil
 	}
 	return targets.Store{ID: "knowledge", Name: "knowledge base"}, nil
