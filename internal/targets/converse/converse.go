@@ -71,7 +71,9 @@ func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 		return targets.Store{}, err
 	}
 	if t.cfg.Mode == modeTest {
-		t.testing.Do(func() { t.log.Warn("test mode: the vendor answers with invented data; the live knowledge base stays as it is") })
+		t.testing.Do(func() {
+			t.log.Warn("test mode: the vendor answers with invented data; the live knowledge base stays as it is")
+		})
 		return targets.Store{ID: "knowledge-test", Name: "knowledge base (test mode)"}, nil
 	}
 	return targets.Store{ID: "knowledge", Name: "knowledge base"}, nil
