@@ -59,6 +59,15 @@ func (c *cache) put(d kb.Document, by recipe, p *product) {
 	}
 }
 
+// clear forgets everything.
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.order.Len() > 0 {
+		c.drop(c.order.Back())
+	}
+}
+
 // drop forgets an entry; the lock is held.
 func (c *cache) drop(e *list.Element) {
 	old := c.order.Remove(e).(cached)

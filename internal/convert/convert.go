@@ -69,7 +69,8 @@ func Choose(k kb.Key, size int64, to Target) error {
 // Render reads the document and decides how it is sent. What opening and reading it gives (fault.ErrChanged,
 // fault.ErrNotFound, …) is passed on wrapped; fault.ErrUnsupported says that it is to be skipped, ErrSkip that its own
 // front matter wants it so, and ErrLeak that it seems to hold a secret.
-func Render(ctx context.Context, d kb.Document, to Target) (Rendition, error) {
+func Render(ctx context.Context, d kb.Document, to Target) (_ Rendition, err error) {
+	defer recovered(&err)
 	how, err := choose(d.Key, d.Size, to)
 	if err != nil {
 		return Rendition{}, err

@@ -27,11 +27,7 @@ func SetPDFSplitter(t *testing.T, split func(context.Context, []byte, int64, mar
 }
 
 // Evict empties the cache of what was made.
-func Evict() {
-	for products.order.Len() > 0 {
-		products.drop(products.order.Back())
-	}
-}
+func Evict() { products.clear() }
 
 // Cached tells how many bytes of how many products are kept.
 func Cached() (bytes int64, n int) { return products.size, products.order.Len() }

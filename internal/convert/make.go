@@ -162,7 +162,7 @@ func (p *product) load(ctx context.Context, d kb.Document) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// PanicError is the cause of a document that could not be read because its reader panicked: a mistake in the program.
+// PanicError is the cause of a document that could not be read because what reads it panicked: a mistake in the program.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -171,17 +171,20 @@ type PanicError struct {
 // Error tells that there was a panic, and nothing of the document.
 func (e *PanicError) Error() string { return "its reader panicked" }
 
+// recovered, deferred, makes a panic the failure of one document.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fault.New(fault.ErrUnsupported, "it could not be read").
+			WithHint("save it anew or in another format, or exclude it to silence this").
+			Because(&PanicError{v, debug.Stack()})
+	}
+}
+
 // cook converts, within the time that a document may take. A panic fails this document only.
 func (p *product) cook(ctx context.Context, src []byte, by recipe) (err error) {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	defer func() {
-		if v := recover(); v != nil {
-			err = fault.New(fault.ErrUnsupported, "it could not be read").
-				WithHint("save it anew or in another format, or exclude it to silence this").
-				Because(&PanicError{v, debug.Stack()})
-		}
-	}()
+	defer recovered(&err)
 	switch by.way {
 	case wayDecode:
 		p.data, err = decode(src)

@@ -101,4 +101,7 @@ var splitPDF = pdf.Split
 func SetCacheDir(dir string) { pdf.SetCacheDir(dir) }
 
 // Close gives back what conversions keep between documents. It waits for the one at work; another document starts them again.
-func Close() error { return pdf.Close() }
+func Close() error {
+	products.clear()
+	return pdf.Close()
+}
