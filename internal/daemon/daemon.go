@@ -261,12 +261,23 @@ func (s *set) run(ctx context.Context, db *state.DB, flows []kbsync.Flow, live [
 		g.Go(func() error {
 			for _, i := range byTarget[name] {
 				entries[i] = e.Run(ctx, flows[i], o, live[i].Progress)
+				s.forget(db, flows[i], entries[i])
 			}
 			return nil
 		})
 	}
 	_ = g.Wait()
 	return entries
+}
+
+// forget drops the records of an agent's copy that is empty now and will not be filled again.
+func (s *set) forget(db *state.DB, f kbsync.Flow, e *kbsync.Entry) {
+	if !f.Leaving || e.DryRun || e.Outcome != kbsync.OutcomeOK {
+		return
+	}
+	if err := db.Forget(state.Flow{Sync: f.Sync, Target: f.Target, Side: f.Side}); err != nil {
+		s.Log.Warn("the records of an agent that left the configuration could not be dropped", "agent", f.Side, "err", err)
+	}
 }
 
 func sortedNames(m map[string][]int) []string {

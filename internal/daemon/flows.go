@@ -63,7 +63,7 @@ func (s *set) copies(db *state.DB, f kbsync.Flow, agents []kbsync.Agent) ([]kbsy
 			return nil, err
 		}
 		before := agents[:min(i, len(agents))]
-		f.To, f.Side, f.Copy = t, a.ID, a
+		f.To, f.Side, f.Copy, f.Leaving = t, a.ID, a, i >= len(agents)
 		f.First = func(k kb.Key) bool {
 			return !slices.ContainsFunc(before, func(b kbsync.Agent) bool { return b.Match == nil || b.Match(k) })
 		}

@@ -33,6 +33,8 @@ type Flow struct {
 	Side string
 	// Copy is the agent whose own copy the target is; "" at vendors with one store for all.
 	Copy Agent
+	// Leaving: the agent is no longer in the configuration, so nothing belongs into its copy any more.
+	Leaving bool
 	// First tells, of a document that several copies hold, for which of them it counts; nil counts all.
 	First           func(kb.Key) bool
 	KeepFrontMatter bool
