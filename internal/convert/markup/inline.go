@@ -14,6 +14,8 @@ const (
 	Bold Style = 1 << iota
 	Italic
 	Strike
+	Super // raised: digits become ², so that 10² is not 102
+	Sub   // lowered: digits become ₂
 	Code
 	Raw // the text is Markdown already: a mark of a footnote, for example
 )
@@ -48,7 +50,7 @@ func (p Inline) Plain() string {
 	var b strings.Builder
 	for _, r := range p {
 		if r.Style&Raw == 0 {
-			b.WriteString(r.Text)
+			b.WriteString(scripts(r.Text, r.Style))
 		}
 	}
 	return strings.Join(strings.Fields(Clean(b.String())), " ")
@@ -118,7 +120,8 @@ func (p Inline) tidy() Inline {
 	out := make(Inline, 0, len(p))
 	for _, r := range p {
 		if r.Style&Raw == 0 {
-			r.Text = Clean(r.Text)
+			r.Text = scripts(Clean(r.Text), r.Style)
+			r.Style &^= Super | Sub
 		}
 		r.Link = destination(r.Link)
 		if trimmed := strings.TrimSpace(r.Text); r.Link != "" && (trimmed == "" || sameAddress(trimmed, r.Link)) {
@@ -130,6 +133,22 @@ func (p Inline) tidy() Inline {
 		out.Add(r)
 	}
 	return out
+}
+
+var (
+	raised  = strings.NewReplacer("0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹", "+", "⁺", "-", "⁻", "−", "⁻", "n", "ⁿ")
+	lowered = strings.NewReplacer("0", "₀", "1", "₁", "2", "₂", "3", "₃", "4", "₄", "5", "₅", "6", "₆", "7", "₇", "8", "₈", "9", "₉", "+", "₊", "-", "₋", "−", "₋", "n", "ₙ")
+)
+
+// scripts writes raised and lowered numbers in their own characters. Other text, as in 1st, stays as it is.
+func scripts(s string, style Style) string {
+	if style&(Super|Sub) == 0 || strings.Trim(s, "0123456789+-−n") != "" {
+		return s
+	}
+	if style&Super != 0 {
+		return raised.Replace(s)
+	}
+	return lowered.Replace(s)
 }
 
 // writeRun writes runs[i]. Emphasis that begins or ends within a word is left out: readers of Markdown disagree about it, and the word could

@@ -130,15 +130,15 @@ type docxLevel struct {
 
 type docxList struct {
 	abstract string
-	restart  map[int]int // levels that begin anew with this list
-	used     bool
+	counter  string      // which items it counts with
+	restart  map[int]int // where levels begin that the list begins anew
 }
 
-// docxLists counts the items. Lists that share their definition go on counting.
+// docxLists counts the items. Lists that share their definition go on counting, unless one begins anew.
 type docxLists struct {
 	lists  map[int]*docxList
 	levels map[string]*[9]docxLevel
-	counts map[string]*[9]int // how many items came; 0 when the next one is the first
+	counts map[string]*[9]int // how many items came, by counter
 }
 
 // next is the number of the next item, below 0 for a bullet, and what the paragraph is.
@@ -154,21 +154,13 @@ func (l *docxLists) next(id, level int) (number, kind int) {
 	if def[level].blank {
 		return 0, listMore
 	}
-	counts := l.counts[list.abstract]
+	counts := l.counts[list.counter]
 	if counts == nil {
 		counts = new([9]int)
-		l.counts[list.abstract] = counts
-	}
-	if !list.used {
-		list.used = true
-		for at := range list.restart {
-			counts[at] = 0
-		}
+		l.counts[list.counter] = counts
 	}
 	counts[level]++
-	for deeper := level + 1; deeper < len(counts); deeper++ {
-		counts[deeper] = 0
-	}
+	clear(counts[level+1:])
 	if def[level].bullet {
 		return -1, listItem
 	}
@@ -196,17 +188,20 @@ func (d *docx) readLists(part string) (docxLists, error) {
 				return nil
 			}, nil)
 		case "num":
+			id := e.Attr("numId")
 			list := &docxList{restart: map[int]int{}}
-			l.lists[number(e.Attr("numId"), 0)] = list
+			l.lists[number(id, 0)] = list
 			return x.Each(func(e markup.Element) error {
 				switch e.Name {
 				case "abstractNumId":
 					list.abstract = e.Attr("val")
+					list.counter = list.abstract
 				case "lvlOverride":
 					at := number(e.Attr("ilvl"), 9)
 					return x.Each(func(e markup.Element) error {
 						if e.Name == "startOverride" && at < 9 {
 							list.restart[at] = number(e.Attr("val"), 1)
+							list.counter = "list " + id
 						}
 						return nil
 					}, nil)

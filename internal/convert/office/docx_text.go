@@ -99,6 +99,8 @@ func (p *paragraph) run() error {
 				switch on := toggled(e); e.Name {
 				case "vanish":
 					hidden = on
+				case "vertAlign":
+					style = scriptStyle(style, e.Attr("val"))
 				case "rStyle":
 					style |= p.styles.run[e.Attr("val")]
 				default:
@@ -158,6 +160,18 @@ func setStyle(s markup.Style, property string, on bool) markup.Style {
 		return s | bit
 	}
 	return s &^ bit
+}
+
+// scriptStyle sets what is called superscript or subscript, or begins so.
+func scriptStyle(s markup.Style, name string) markup.Style {
+	s &^= markup.Super | markup.Sub
+	switch {
+	case strings.HasPrefix(name, "super"):
+		s |= markup.Super
+	case strings.HasPrefix(name, "sub"):
+		s |= markup.Sub
+	}
+	return s
 }
 
 // add appends text unless it is the instruction of a field.

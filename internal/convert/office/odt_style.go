@@ -118,5 +118,5 @@ func odtRun(e markup.Element) markup.Style {
 	if line := e.Attr("text-line-through-style"); line != "" && line != "none" {
 		s |= markup.Strike
 	}
-	return s
+	return scriptStyle(s, e.Attr("text-position"))
 }

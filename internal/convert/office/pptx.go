@@ -167,6 +167,9 @@ func (s *slide) body() error {
 	case kind == "dt" || kind == "ftr" || kind == "hdr" || kind == "sldNum" || kind == "sldImg", s.notes && kind != "body":
 		return nil
 	}
+	if s.notes { // they have no bullets of their own accord
+		s.shape.kind = ""
+	}
 	return s.x.Each(func(e markup.Element) error {
 		if e.Name != "p" {
 			return nil
@@ -315,6 +318,12 @@ func (s *slide) run(p *slideParagraph) error {
 			}
 			if strike := e.Attr("strike"); strike != "" && strike != "noStrike" {
 				r.Style |= markup.Strike
+			}
+			switch raise := e.Attr("baseline"); {
+			case strings.HasPrefix(raise, "-"):
+				r.Style |= markup.Sub
+			case raise != "" && raise != "0":
+				r.Style |= markup.Super
 			}
 			return s.x.Each(func(e markup.Element) error {
 				if e.Name == "hlinkClick" {

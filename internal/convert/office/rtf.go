@@ -207,10 +207,11 @@ func (r *rtf) control() {
 		return
 	}
 	r.flushText()
-	if r.skip > 0 && word != "u" {
+	if _, shown := rtfShown[word]; shown && r.skip > 0 { // it stands in for \u
 		r.skip--
 		return
 	}
+	r.skip = 0
 	r.word(word, n, given)
 }
 
@@ -266,10 +267,6 @@ func (r *rtf) flushText() {
 
 // unicode takes \u, whose number is a signed UTF-16 unit.
 func (r *rtf) unicode(n int) {
-	if r.skip > 0 { // it stands in for the one before
-		r.skip--
-		return
-	}
 	u := rune(uint16(n))
 	r.skip = r.state.uc
 	switch {

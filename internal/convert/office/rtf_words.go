@@ -105,6 +105,8 @@ func (r *rtf) look(word string, n int, on bool) bool {
 		s.style = setStyle(s.style, "i", on)
 	case "strike", "striked":
 		s.style = setStyle(s.style, "strike", on)
+	case "super", "sub", "nosupersub":
+		s.style = scriptStyle(s.style, word)
 	case "v", "deleted":
 		s.hidden = on
 	case "plain":
