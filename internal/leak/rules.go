@@ -65,8 +65,8 @@ type candidate struct{ rule, offset uint8 }
 
 // pairs holds, for every pair of bytes, the tokens that it may be in. Only every second pair of a text is looked up, so each beginning
 // is known by two neighbouring pairs. The bits of known, which stay in the processor's nearest cache, say for which pairs there are any.
-var pairs, known = func() (t *[1 << 16][]candidate, bits [1 << 10]uint64) {
-	t = new([1 << 16][]candidate)
+var pairs, known = func() (t map[uint16][]candidate, bits [1 << 10]uint64) {
+	t = map[uint16][]candidate{}
 	for r, rule := range rules {
 		first := rarest(rule.prefix)
 		for offset := first; offset < first+2; offset++ {
