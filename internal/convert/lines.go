@@ -155,7 +155,7 @@ func sentenceEnd(b []byte) int {
 		return 0
 	}
 	wide := n > 1 // Chinese and Japanese have no space there
-	for n < len(b) && bytes.IndexByte([]byte(`"')]*_`), b[n]) >= 0 {
+	for n < len(b) && closes(b[n]) {
 		n++
 	}
 	gap := n
@@ -190,9 +190,16 @@ func sentenceMark(b []byte) int {
 
 // endsSentence tells a line at whose end a sentence ends.
 func endsSentence(line []byte) bool {
-	line = bytes.TrimRight(line, "\r \t\"')]*_")
 	n := len(line)
+	for n > 0 && (inlineSpace(line[n-1]) || line[n-1] == '\r' || closes(line[n-1])) {
+		n--
+	}
 	return n > 0 && sentenceMark(line[n-1:]) > 0 || n >= 3 && sentenceMark(line[n-3:]) == 3
+}
+
+// closes tells what may stand between the end of a sentence and the space after it.
+func closes(c byte) bool {
+	return c == '"' || c == '\'' || c == ')' || c == ']' || c == '*' || c == '_'
 }
 
 // startsBlock tells a line that does not go on with the line before: an item, a row, a quotation, code.

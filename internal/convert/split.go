@@ -121,7 +121,7 @@ func (s *splitter) take(buf []byte, last bool) int {
 		case next > limit:
 			i = max(i, s.cut(buf, base, limit))
 		case eol >= 0:
-			s.prevEnded = endsSentence(line[:eol])
+			s.prevEnded = s.prose && base+int64(next) >= s.half() && endsSentence(line[:eol]) // nobody asks before
 			i, s.midLine = next, false
 		default:
 			i = next
@@ -189,11 +189,11 @@ func (s *splitter) look(buf []byte, base int64, i, eol int) {
 	opens := s.heading == '#' && s.fence.step(head)
 	switch {
 	case at <= s.start || at > s.start+s.window || s.prevTitle:
-	case at >= s.half():
+	case at >= s.half() && rank >= s.best.rank:
 		if key := fnv(head); s.better(at, rank, key) {
 			s.mark(buf, base, i, rank, key, level)
 		}
-	case opens:
+	case opens && at < s.half():
 		s.mark(buf, base, i, rankFence, 0, level)
 	}
 	if s.fence.char == 0 && s.best.rank == rankFence {
