@@ -286,6 +286,15 @@ func TestTextKinds(t *testing.T) {
 	if r := mustRender(t, d, textOnly(100)); !r.Parts[0].Converted() || r.Parts[0].Ext != ".md" {
 		t.Errorf("got %+v", r.Parts)
 	}
+	// It says how it is encoded, so it is left alone; in parts only the first would say it.
+	latin := append(bytes.Repeat([]byte("<p>Gr\xfc\xdfe "), 100), "</p>"...)
+	d, _ = document("latin.html", latin)
+	if r := mustRender(t, d, starleads(0)); r.Parts[0].Converted() {
+		t.Errorf("got %+v", r.Parts)
+	}
+	if r := mustRender(t, d, starleads(300)); !r.Parts[0].Converted() || r.Parts[0].Ext != ".md" {
+		t.Errorf("got %+v", r.Parts[0])
+	}
 	for _, tt := range []struct{ data, want string }{
 		{png, "looks like image/png, not text"},
 		{" \n\n", "white space"},

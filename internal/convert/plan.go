@@ -126,7 +126,8 @@ func (p plan) read(to Target) plan {
 
 // decoded is the plan to send a text that turned out not to be UTF-8.
 func (p plan) decoded(to Target) plan {
-	if ext := extension(p.key); tellsEncoding(ext) && to.Accepts.Native[ext] && firstOf(to.Accepts.Markdown, to.Accepts.Text) != "" {
+	ext := extension(p.key)
+	if tellsEncoding(ext) && to.Accepts.Native[ext] && conversions[ext].read != nil && firstOf(to.Accepts.Markdown, to.Accepts.Text) != "" {
 		return p.read(to) // it says in its head how it is encoded, and would say it of UTF-8 as well
 	}
 	p.made, p.utf8 = recipe{way: wayDecode}, true
