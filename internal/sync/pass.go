@@ -213,7 +213,7 @@ func (p *pass) renderDigest() string {
 	sort.Strings(exts)
 	a := p.limits.Accepts
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %s %s %d %t %s", p.limits.MaxBytes, exts, a.Text, a.Markdown, a.TextBytes,
-		p.flow.KeepFrontMatter, p.flow.Secrets))
+		p.flow.KeepFrontMatter, cmp.Or(p.flow.Secrets, "warn")))
 	return hex.EncodeToString(sum[:8])
 }
 
