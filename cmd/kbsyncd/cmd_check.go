@@ -70,6 +70,7 @@ func (a *app) checkCommand() *cobra.Command {
 					bad = true
 					out.Printf("✗ %s: %v\n", name, p)
 				}
+				printRoutes(out, c.Target, c.Routes)
 			}
 			if bad {
 				return exit{exitIncomplete}

@@ -29,9 +29,10 @@ var house = map[string]string{
 	"internal/secret":  "",
 	"internal/suggest": "",
 
-	"internal/httpapi": "fault secret",
-	"internal/convert": "convert/epub convert/htmlmd convert/markup convert/office convert/pdf convert/plain convert/sheet fault kb leak",
-	"internal/leak":    "",
+	"internal/httpapi":  "fault secret",
+	"internal/contract": "fault suggest",
+	"internal/convert":  "convert/epub convert/htmlmd convert/markup convert/office convert/pdf convert/plain convert/sheet fault kb leak",
+	"internal/leak":     "",
 
 	// One reader a family of formats; each turns bytes into Markdown and knows no target.
 	"internal/convert/markup": "fault",
@@ -53,17 +54,17 @@ var house = map[string]string{
 	"internal/sources/all":        "sources sources/folder sources/gitrepo sources/web",
 	"internal/sources/sourcetest": "fault kb secret sources",
 
-	"internal/targets":            "fault kb secret suggest",
-	"internal/targets/chatbase":   "fault httpapi kb secret targets",
+	"internal/targets":            "contract fault kb secret suggest",
+	"internal/targets/chatbase":   "contract fault httpapi kb secret targets",
 	"internal/targets/converse":   "fault httpapi kb secret targets",
 	"internal/targets/hamsa":      "fault httpapi kb secret targets",
-	"internal/targets/starleads":  "fault httpapi kb secret targets",
+	"internal/targets/starleads":  "contract fault httpapi kb secret targets",
 	"internal/targets/all":        "targets targets/chatbase targets/converse targets/hamsa targets/starleads",
 	"internal/targets/targettest": "fault kb secret targets",
 
 	"internal/sync":    "convert fault kb sources state targets",
 	"internal/config":  "fault kb secret sources suggest targets",
-	"internal/daemon":  "config convert fault kb secret sources state sync targets",
+	"internal/daemon":  "config contract convert fault kb secret sources state sync targets",
 	"internal/web":     "daemon fault kb secret state sync",
 	"internal/console": "sync",
 
@@ -95,7 +96,7 @@ var fences = []struct {
 	tests bool
 }{
 	{"go.etcd.io/bbolt", "internal/state", true},
-	{"go.yaml.in/yaml", "internal/config internal/convert", true},
+	{"go.yaml.in/yaml", "internal/config internal/contract internal/convert", true},
 	{"github.com/fsnotify/fsnotify", "internal/sources/folder", false},
 	{"github.com/spf13/cobra", "cmd/kbsyncd", false},
 	{"github.com/spf13/pflag", "cmd/kbsyncd", false},

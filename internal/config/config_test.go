@@ -14,6 +14,7 @@ import (
 	sourcekinds "kbsyncd/internal/sources/all"
 	"kbsyncd/internal/targets"
 	targetkinds "kbsyncd/internal/targets/all"
+	"kbsyncd/internal/targets/starleads"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected files")
@@ -406,4 +407,19 @@ func TestDeep(t *testing.T) {
 	problems(t, err)
 	_, err = load(t, minimal+"notify: "+strings.Repeat("[", 9000)+strings.Repeat("]", 9000))
 	problems(t, err)
+}
+
+func TestRoutes(t *testing.T) {
+	c, err := Load("testdata/routes.good.yaml", lookup, testKinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	followed := c.Targets["followed"].Config.(*starleads.Config)
+	if !followed.Routes.Auto() || followed.OpenAPI != "https://docs.starleads.co/api-reference/openapi.json" {
+		t.Errorf("routes %v of %s", followed.Routes, followed.OpenAPI)
+	}
+	mapped := c.Targets["mapped"].Config.(*starleads.Config)
+	if mapped.Routes.Auto() || len(mapped.Routes) != 1 || mapped.OpenAPI != filepath.Join(c.Dir, "vendor", "openapi.json") {
+		t.Errorf("routes %v of %s", mapped.Routes, mapped.OpenAPI)
+	}
 }

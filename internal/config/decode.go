@@ -279,6 +279,10 @@ func (d *decoder) note(path string, p pair) {
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, f field) {
+	if f.word != "" && n.Kind == yaml.ScalarNode && !isNull(n) {
+		d.word(n, v, path, f)
+		return
+	}
 	if !d.is(n, yaml.MappingNode, path, "a mapping") {
 		return
 	}
@@ -301,6 +305,21 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, f field) {
 		out.SetMapIndex(reflect.ValueOf(p.key.Value).Convert(v.Type().Key()), one)
 	}
 	v.Set(out)
+}
+
+// word decodes the plain value that stands for a mapping.
+func (d *decoder) word(n *yaml.Node, v reflect.Value, path string, f field) {
+	var got string
+	d.scalar(n, reflect.ValueOf(&got).Elem(), path, field{})
+	switch {
+	case d.has(path):
+	case got != f.word:
+		d.problem(path, "write a mapping, or "+f.word, "neither a mapping nor %s", f.word)
+	default:
+		out := reflect.MakeMap(v.Type())
+		out.SetMapIndex(reflect.ValueOf(""), reflect.ValueOf(got))
+		v.Set(out)
+	}
 }
 
 // choice decodes a source or target: its key "type" says what the other keys are.

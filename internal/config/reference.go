@@ -66,8 +66,11 @@ func valueWord(t reflect.Type, f field) string {
 	}
 	switch formOf(t, f.kind) {
 	case formText:
-		if f.kind == "path" || f.kind == "glob" {
+		switch f.kind {
+		case "path", "glob":
 			return f.kind
+		case "location":
+			return "path or address"
 		}
 		return "text"
 	case formSecret:
@@ -90,6 +93,9 @@ func valueWord(t reflect.Type, f field) string {
 		}
 		return "list"
 	case formMap, formStruct:
+		if f.word != "" {
+			return "mapping or `" + f.word + "`"
+		}
 		return "mapping"
 	case formAny:
 		return "any"

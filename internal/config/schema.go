@@ -143,6 +143,9 @@ func (g *generator) mapping(v reflect.Value, f field) object {
 	if f.required {
 		out["minProperties"] = 1
 	}
+	if f.word != "" {
+		return object{"anyOf": []object{{"const": f.word}, variable, out}}
+	}
 	return out
 }
 

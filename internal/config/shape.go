@@ -16,19 +16,20 @@ import (
 //
 //	yaml      the key; fields without it are no part of the file
 //	doc       what it means, one or two sentences
-//	kind      how a string or number is read: path, size, glob, names (of a map's keys)
+//	kind      how a string or number is read: path, location (a path or an address), size, glob, names (of a map's keys)
 //	enum      the allowed values, separated by |
 //	required  "true" when it cannot be left out
+//	word      a plain value that may stand in place of a mapping; it becomes the value of the key ""
 //	short     "true" on the field that a plain value in place of the mapping sets
 //	default   what the documentation gives as default when the value itself cannot tell
 //
 // Embedded structs without a yaml tag belong to the mapping that embeds them.
 type field struct {
-	name, doc, kind, fallback string
-	enum                      []string
-	required, short           bool
-	index                     []int
-	typ                       reflect.Type
+	name, doc, kind, fallback, word string
+	enum                            []string
+	required, short                 bool
+	index                           []int
+	typ                             reflect.Type
 }
 
 // fieldsOf lists the keys of a struct in the order of its declaration.
@@ -48,7 +49,7 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		f := field{
-			name: name, doc: sf.Tag.Get("doc"), kind: sf.Tag.Get("kind"), fallback: sf.Tag.Get("default"),
+			name: name, doc: sf.Tag.Get("doc"), kind: sf.Tag.Get("kind"), fallback: sf.Tag.Get("default"), word: sf.Tag.Get("word"),
 			required: sf.Tag.Get("required") == "true", short: sf.Tag.Get("short") == "true",
 			index: []int{i}, typ: sf.Type,
 		}

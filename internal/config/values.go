@@ -81,7 +81,10 @@ func (d *decoder) setText(v reflect.Value, f field, text string) error {
 		return &valueError{"not one of the allowed values", "write " + orList(f.enum)}
 	}
 	switch f.kind {
-	case "path":
+	case "path", "location":
+		if f.kind == "location" && strings.Contains(text, "://") {
+			break
+		}
 		if strings.ContainsRune(text, 0) {
 			return &valueError{"not a path", ""}
 		}

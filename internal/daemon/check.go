@@ -18,25 +18,30 @@ type Check struct {
 	Agent        string // whose copy this is about; "" at vendors with one store for all
 	Store        targets.Store
 	Err          error
-	Problems     []error // about agents
+	Problems     []error     // about agents
+	Routes       *RouteCheck // for the first copy of a target whose vendor publishes a document
 }
 
-// Connect asks every target whether its key, store and agents are good. It changes nothing.
+// Connect asks every target whether its key, store and agents are good, and compares its routes with the document that its vendor
+// publishes. It changes nothing at the vendors.
 func (p *Program) Connect(ctx context.Context) []Check {
+	routes, m, done := p.probes(ctx)
+	defer done()
 	var out []Check
 	for _, name := range slices.Sorted(maps.Keys(p.Config.Targets)) {
-		c := Check{Target: name, Kind: p.Config.Targets[name].Type}
+		c := Check{Target: name, Kind: p.Config.Targets[name].Type, Routes: routes[name]}
 		if !p.Config.Targets[name].Kind.AgentCopies {
 			out = append(out, c)
 			continue
 		}
 		for _, c.Agent = range p.agents(name) {
 			out = append(out, c)
+			c.Routes = nil
 		}
 	}
 	var wg sync.WaitGroup
 	for i := range out {
-		wg.Go(func() { out[i] = p.connect(ctx, out[i]) })
+		wg.Go(func() { out[i] = p.connect(ctx, out[i], m) })
 	}
 	wg.Wait()
 	return out
@@ -56,8 +61,8 @@ func (p *Program) agents(target string) (out []string) {
 	return slices.Compact(out)
 }
 
-func (p *Program) connect(ctx context.Context, c Check) Check {
-	t, err := p.OpenTarget(c.Target, c.Agent, nil)
+func (p *Program) connect(ctx context.Context, c Check, m targets.Memory) Check {
+	t, err := p.OpenTarget(c.Target, c.Agent, m)
 	if err != nil {
 		c.Err = err
 		return c

@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"kbsyncd/internal/contract"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/suggest"
 )
 
 // CheckCommon reports problems with the settings that every target has, but for the key, which package config checks where it
 // is read. Routes are the defaults of the routes that the vendor does not document, by name, as "METHOD /path/{placeholder}"; only
-// those may be overridden. Needed are the fields that may not be 0 at this vendor: "settle_timeout", "max_file_size".
+// those may be overridden, and auto is refused: see CheckPublished. Needed are the fields that may not be 0 at this vendor: "settle_timeout", "max_file_size".
 func CheckCommon(c *Common, routes map[string]string, needed ...string) []fault.Invalid {
 	var out []fault.Invalid
 	bad := func(field, hint, format string, args ...any) {
@@ -42,10 +43,28 @@ func CheckCommon(c *Common, routes map[string]string, needed ...string) []fault.
 	if c.Timeout <= 0 {
 		bad("timeout", `write a duration such as "60s"`, "must be longer than 0")
 	}
+	if c.Routes.Auto() {
+		bad("routes", "write the routes that differ, or remove the key", "this vendor publishes no document to take routes from")
+		return out
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
 		if _, msg, hint := ParseRoute(name, c.Routes[name], routes); msg != "" {
 			bad("routes."+name, hint, "%s", msg)
 		}
+	}
+	return out
+}
+
+// CheckPublished is CheckCommon for a vendor that publishes an OpenAPI document, where routes may be auto. OpenAPI is the
+// setting of where it is.
+func CheckPublished(c *Common, openAPI string, routes map[string]string, needed ...string) []fault.Invalid {
+	common := *c
+	if common.Routes.Auto() {
+		common.Routes = nil
+	}
+	out := CheckCommon(&common, routes, needed...)
+	if msg := contract.CheckWhere(openAPI); msg != "" {
+		out = append(out, fault.Invalid{Field: "openapi", Msg: msg, Hint: "write the https address or the path of an OpenAPI document"})
 	}
 	return out
 }

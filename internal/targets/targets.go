@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"kbsyncd/internal/contract"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/secret"
@@ -260,15 +261,33 @@ type AgentChecker interface {
 
 // Common are the settings that every target has.
 type Common struct {
-	APIKey        secret.String     `yaml:"api_key" doc:"The vendor's API key; usually \"${VENDOR_API_KEY}\"."`
-	APIKeyFile    string            `yaml:"api_key_file" kind:"path" doc:"A file that holds the API key, in place of api_key; for systemd credentials \"${CREDENTIALS_DIRECTORY}/name\"."`
-	BaseURL       string            `yaml:"base_url" doc:"Where the API is."`
-	Rate          float64           `yaml:"rate" doc:"Requests a second, for all syncs of this account together."`
-	Concurrency   int               `yaml:"concurrency" doc:"Requests at the same time."`
-	SettleTimeout time.Duration     `yaml:"settle_timeout" doc:"How long a document may stay without progress while the vendor parses or trains it."`
-	MaxFileSize   int64             `yaml:"max_file_size" kind:"size" doc:"Larger documents are split when they are text and skipped otherwise."`
-	Timeout       time.Duration     `yaml:"timeout" doc:"Longest wait for one answer."`
-	Routes        map[string]string `yaml:"routes" doc:"Overrides of paths or verbs that the vendor does not document, as \"METHOD /path/{placeholder}\"."`
+	APIKey        secret.String `yaml:"api_key" doc:"The vendor's API key; usually \"${VENDOR_API_KEY}\"."`
+	APIKeyFile    string        `yaml:"api_key_file" kind:"path" doc:"A file that holds the API key, in place of api_key; for systemd credentials \"${CREDENTIALS_DIRECTORY}/name\"."`
+	BaseURL       string        `yaml:"base_url" doc:"Where the API is."`
+	Rate          float64       `yaml:"rate" doc:"Requests a second, for all syncs of this account together."`
+	Concurrency   int           `yaml:"concurrency" doc:"Requests at the same time."`
+	SettleTimeout time.Duration `yaml:"settle_timeout" doc:"How long a document may stay without progress while the vendor parses or trains it."`
+	MaxFileSize   int64         `yaml:"max_file_size" kind:"size" doc:"Larger documents are split when they are text and skipped otherwise."`
+	Timeout       time.Duration `yaml:"timeout" doc:"Longest wait for one answer."`
+	Routes        Routes        `yaml:"routes" word:"auto" doc:"Overrides of paths or verbs that the vendor does not document, as \"METHOD /path/{placeholder}\"; auto takes them from the vendor's OpenAPI document, at vendors with the key openapi."`
+}
+
+// Routes are overrides by name, or what auto means: those of the vendor's document.
+type Routes map[string]string
+
+// auto is the word in place of a mapping, which package config keeps under no name.
+const auto = "auto"
+
+// AutoRoutes is what the word auto in place of a mapping means.
+func AutoRoutes() Routes { return Routes{"": auto} }
+
+// Auto tells whether the routes are those of the vendor's document.
+func (r Routes) Auto() bool { return r[""] == auto }
+
+// Contracted is a Config whose vendor publishes a document that its client can be compared with.
+type Contracted interface {
+	// Contract is what the client assumes with this configuration, and where the document is; no request is made.
+	Contract() contract.Contract
 }
 
 // Sided is a Config with modes whose records must not be mixed, such as a vendor's test mode.

@@ -159,6 +159,9 @@ func (t *Target) findChat(ctx context.Context) (chat, error) {
 		return nil
 	})
 	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return chat{}, fault.New(fault.ErrNotFound, "starleads: the chats cannot be listed").
+			WithHint("%s", remedy("chat_list")).Because(err)
 	case err != nil:
 		return chat{}, err
 	case len(found) > 1:

@@ -17,38 +17,6 @@ import (
 	"kbsyncd/internal/targets"
 )
 
-// defaultRoutes are the paths and verbs. Those of datasets, documents and the graph are inferred from one-line summaries in the
-// vendor's index and from its neighbouring pages, so each may be overridden.
-var defaultRoutes = map[string]string{
-	"dataset_list":      "GET /Dataset",
-	"dataset_get":       "GET /Dataset/{datasetId}",
-	"document_list":     "GET /Dataset/{datasetId}/document",
-	"document_update":   "PATCH /Dataset/{datasetId}/document/{documentId}",
-	"document_delete":   "DELETE /Dataset/{datasetId}/document/{documentId}",
-	"document_download": "GET /Dataset/{datasetId}/document/{documentId}/download",
-	"document_parse":    "POST /Dataset/{datasetId}/document/parse",
-	"document_stop":     "POST /Dataset/{datasetId}/document/stop-parsing",
-	"chat_list":         "GET /KnowledgeBaseChat",
-	"graph_enable":      "POST /Dataset/{datasetId}/knowledge-graph/enable",
-	"graph_build":       "POST /Dataset/{datasetId}/knowledge-graph/build",
-	"graph_status":      "GET /Dataset/{datasetId}/knowledge-graph/status",
-	"graph_get":         "GET /Dataset/{datasetId}/knowledge-graph",
-	"graph_delete":      "DELETE /Dataset/{datasetId}/knowledge-graph",
-}
-
-// documented are the routes that the vendor documents (api-reference/dataset, /document, /knowledgebasechat, /agent).
-var documented = map[string]targets.Route{
-	"dataset_create":  {Method: http.MethodPost, Path: "/Dataset"},
-	"dataset_update":  {Method: http.MethodPatch, Path: "/Dataset/{datasetId}"},
-	"document_upload": {Method: http.MethodPost, Path: "/Dataset/{datasetId}/document"},
-	"chat_create":     {Method: http.MethodPost, Path: "/KnowledgeBaseChat"},
-	"chat_get":        {Method: http.MethodGet, Path: "/KnowledgeBaseChat/{chatId}"},
-	"chat_update":     {Method: http.MethodPatch, Path: "/KnowledgeBaseChat/{chatId}"},
-	"agent_get":       {Method: http.MethodGet, Path: "/Agent/{agentId}/chat"},
-	"agent_connect":   {Method: http.MethodPut, Path: "/Agent/{agentId}/chat"},
-	"agent_detach":    {Method: http.MethodDelete, Path: "/Agent/{agentId}/chat"},
-}
-
 var discardLog = slog.New(slog.DiscardHandler)
 
 // vars are the values of a route's placeholders.
@@ -61,7 +29,7 @@ type idList struct {
 
 // request fills a route's placeholders. A value that is empty or dots is refused: it would name another resource.
 func (t *Target) request(op, name string, v vars) (httpapi.Request, error) {
-	r := t.routes[name]
+	r := t.route(name)
 	path := r.Path
 	for key, value := range v {
 		if value == "" || value == "." || value == ".." {
@@ -88,7 +56,7 @@ func (t *Target) answer(ctx context.Context, op, name string, v vars, in, out an
 	if httpapi.Status(err) == http.StatusMethodNotAllowed {
 		e := fault.New(fault.ErrSetup, "starleads: %s: the vendor does not know this route", op).Because(err)
 		if _, guessed := defaultRoutes[name]; guessed {
-			e = e.WithHint("set routes.%s", name)
+			e = e.WithHint("%s", remedy(name))
 		}
 		return ans, e
 	}

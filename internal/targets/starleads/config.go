@@ -2,10 +2,10 @@ package starleads
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"time"
 
+	"kbsyncd/internal/contract"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
@@ -22,6 +22,7 @@ type Config struct {
 	ChunkMethod    string         `yaml:"chunk_method" doc:"How documents are cut, for example naive; default: what the dataset has."`
 	ParserConfig   map[string]any `yaml:"parser_config" doc:"Settings of the parser, for example {chunkTokenNum: 512}; only the keys given are changed."`
 	KnowledgeGraph KnowledgeGraph `yaml:"knowledge_graph" doc:"The knowledge graph of the dataset (Business plan only)."`
+	OpenAPI        string         `yaml:"openapi" kind:"location" doc:"The address or file of the OpenAPI document that check --connect compares with what this program assumes, and that routes: auto follows."`
 	TakeOver       bool           `yaml:"take_over" doc:"Connect agents to this chat even when they are connected to another one."`
 
 	transport http.RoundTripper // for tests
@@ -53,6 +54,7 @@ var Kind = targets.Kind{
 var (
 	_ targets.Config       = (*Config)(nil)
 	_ targets.AgentChecker = (*Config)(nil)
+	_ targets.Contracted   = (*Config)(nil)
 )
 
 // NewConfig gives the defaults.
@@ -60,7 +62,7 @@ func NewConfig() *Config {
 	return &Config{Common: targets.Common{
 		BaseURL: "https://api.starleads.co", Rate: 5, Concurrency: 2,
 		SettleTimeout: 10 * time.Minute, Timeout: time.Minute, MaxFileSize: 5_000_000,
-	}}
+	}, OpenAPI: published}
 }
 
 // Validate implements targets.Config.
@@ -88,7 +90,7 @@ func (c *Config) Validate() []fault.Invalid {
 			add(f.field, "", "%q is no id", f.value)
 		}
 	}
-	bad = append(bad, targets.CheckCommon(&c.Common, defaultRoutes, "settle_timeout", "max_file_size")...)
+	bad = append(bad, targets.CheckPublished(&c.Common, c.OpenAPI, defaultRoutes, "settle_timeout", "max_file_size")...)
 	if !c.KnowledgeGraph.Enabled && len(c.KnowledgeGraph.EntityTypes) > 0 {
 		add("knowledge_graph.entity_types", "set knowledge_graph.enabled: true, or remove entity_types", "has no effect while the graph is off")
 	}
@@ -116,17 +118,13 @@ func (c *Config) Open(o targets.Options) (targets.Target, error) {
 }
 
 func (c *Config) open(o targets.Options) (*Target, error) {
-	routes := maps.Clone(documented)
-	for name, usual := range defaultRoutes {
-		text, given := c.Routes[name]
-		if !given {
-			text = usual
-		}
-		r, msg, _ := targets.ParseRoute(name, text, defaultRoutes)
-		if msg != "" {
-			return nil, fmt.Errorf("starleads: routes.%s: %s", name, msg)
-		}
-		routes[name] = r
+	instead := c.Routes
+	if instead.Auto() {
+		instead = nil
+	}
+	routes, err := routing(instead)
+	if err != nil {
+		return nil, err
 	}
 	client, err := httpapi.New(httpapi.Options{
 		Vendor: "starleads", BaseURL: c.BaseURL, Header: "X-Api-Key", Key: c.APIKey, UserAgent: o.UserAgent, Timeout: c.Timeout,
@@ -138,6 +136,9 @@ func (c *Config) open(o targets.Options) (*Target, error) {
 	t := &Target{cfg: *c, http: client, log: o.Logger, routes: routes, mostItems: maxItems, dataset: c.DatasetID}
 	if t.log == nil {
 		t.log = discardLog
+	}
+	if c.Routes.Auto() {
+		t.follower = &contract.Follower{Contract: c.Contract(), UserAgent: o.UserAgent, Memory: o.Memory, Log: t.log}
 	}
 	return t, nil
 }

@@ -20,6 +20,7 @@ func (t *Target) Connect(ctx context.Context, create bool) (targets.Store, error
 	defer t.connecting.Unlock()
 	t.http.Reset()
 	t.outage.reset()
+	t.follow(ctx)
 
 	d, created, err := t.find(ctx, create)
 	if err != nil {
@@ -57,7 +58,7 @@ func (t *Target) datasetByID(ctx context.Context, id string) (d dataset, err err
 	switch httpapi.Status(err) {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
 		return d, fault.New(fault.ErrSetup, "starleads: the dataset %s cannot be used", kb.Printable(id)).
-			WithHint("check dataset_id, and that the API key belongs to the same company").Because(err)
+			WithHint("check dataset_id, and that the API key belongs to the same company; if both are right, %s", remedy("dataset_get")).Because(err)
 	}
 	if err != nil {
 		return d, err
@@ -80,7 +81,7 @@ func (t *Target) datasetByName(ctx context.Context) (dataset, error) {
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
 		return dataset{}, fault.New(fault.ErrSetup, "starleads: the datasets cannot be listed").
-			WithHint("check base_url, or set routes.dataset_list").Because(err)
+			WithHint("check base_url; if it is right, %s", remedy("dataset_list")).Because(err)
 	case err != nil:
 		return dataset{}, err
 	case len(found) > 1:

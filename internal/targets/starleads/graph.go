@@ -30,7 +30,7 @@ func (t *Target) Finish(ctx context.Context) error {
 	ans, err := t.answer(ctx, "get graph status", "graph_status", v, nil, &state)
 	off := ans.Status == http.StatusNoContent || isGone(err)
 	if err != nil && !off {
-		return planHint(err)
+		return planHint(err, "graph_status")
 	}
 	if statuses[strings.ToLower(string(state.Status))] == targets.StatusWorking {
 		return errBuilding
@@ -39,14 +39,14 @@ func (t *Target) Finish(ctx context.Context) error {
 		err = t.buildGraph(ctx, v)
 		// The state of a graph that was never enabled may look like that of one that was never built.
 		if off = strings.Contains(message(err), "enable"); !off {
-			return planHint(err)
+			return planHint(err, "graph_build")
 		}
 	}
 	err = t.call(ctx, "enable graph", "graph_enable", v, entityTypes{t.cfg.KnowledgeGraph.EntityTypes}, nil)
 	if err != nil && !strings.Contains(message(err), "already") {
-		return planHint(err)
+		return planHint(err, "graph_enable")
 	}
-	return planHint(t.buildGraph(ctx, v))
+	return planHint(t.buildGraph(ctx, v), "graph_build")
 }
 
 // errBuilding: the build that is under way began before the last change, so another one has to follow.
@@ -66,11 +66,13 @@ type entityTypes struct {
 }
 
 // planHint says what a refusal probably means.
-func planHint(err error) error {
+func planHint(err error, route string) error {
 	switch httpapi.Status(err) {
 	case http.StatusPaymentRequired, http.StatusForbidden:
 		return fault.New(fault.ErrQuota, "starleads: the knowledge graph is refused").
 			WithHint("it needs the Business plan; set knowledge_graph.enabled: false otherwise").Because(refused(err))
+	case http.StatusNotFound:
+		return fault.New(fault.ErrNotFound, "starleads: the knowledge graph cannot be built").WithHint("%s", remedy(route)).Because(err)
 	}
 	return err
 }

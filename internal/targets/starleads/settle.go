@@ -131,7 +131,7 @@ func (t *Target) judgeUnknown(ctx context.Context, ids []targets.RemoteID, doubt
 	for _, i := range doubtful {
 		if there[ids[i]] {
 			out[i].Err = fault.New(fault.ErrConflict, "starleads: the document is listed but parsing cannot be started").
-				WithHint("if this happens to every document, set routes.document_parse").Because(refused(out[i].Err))
+				WithHint("if this happens to every document, %s", remedy("document_parse")).Because(refused(out[i].Err))
 			continue
 		}
 		out[i].Err = fault.New(fault.ErrNotFound, "starleads: no document %s", ids[i])

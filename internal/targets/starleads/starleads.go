@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kbsyncd/internal/contract"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
@@ -39,13 +40,14 @@ type Target struct {
 	http *httpapi.Client
 	log  *slog.Logger
 
-	routes    map[string]targets.Route // all of them, by name
-	mostItems int                      // of one list
+	mostItems int // of one list
 
-	connecting sync.Mutex // one Connect at a time, so that two never create two datasets
+	connecting sync.Mutex         // one Connect at a time, so that two never create two datasets
+	follower   *contract.Follower // guarded by connecting; nil unless routes is auto
 
 	mu      sync.Mutex
-	dataset string // guarded by mu; the id, "" before Connect found it
+	routes  map[string]targets.Route // guarded by mu, never written to; all of them, by name
+	dataset string                   // guarded by mu; the id, "" before Connect found it
 
 	outage outage
 
@@ -110,7 +112,7 @@ func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error 
 	if errors.Is(err, fault.ErrNotFound) {
 		// The dataset was there a moment ago. Calling it empty would have everything sent again.
 		return fault.New(fault.ErrSetup, "starleads: the documents of dataset %s cannot be listed", id).
-			WithHint("if the dataset still exists, set routes.document_list").Because(err)
+			WithHint("if the dataset still exists, %s", remedy("document_list")).Because(err)
 	}
 	return err
 }
@@ -179,7 +181,7 @@ func judgeDoubts(ids []targets.RemoteID, out []targets.Result, doubtful []error,
 			out[i].Err = fault.New(fault.ErrUnknown, "starleads: whether the document is gone could not be seen").Because(err)
 		case there[ids[i]]:
 			out[i].Err = fault.New(fault.ErrRejected, "starleads: the document is listed but cannot be deleted").
-				WithHint("if this happens to every document, set routes.document_delete").Because(doubt)
+				WithHint("if this happens to every document, %s", remedy("document_delete")).Because(doubt)
 		}
 	}
 }
@@ -233,7 +235,7 @@ func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (
 	var d document
 	err = t.call(ctx, "rename document", "document_update", vars{"datasetId": dataset, "documentId": string(id)}, map[string]string{"name": name}, &d)
 	if err != nil {
-		return targets.Remote{}, missing(err, id)
+		return targets.Remote{}, missing(err, id, "document_update")
 	}
 	if d.Name != "" && d.Name != name {
 		return targets.Remote{}, fault.New(fault.ErrRejected, "starleads: the document was to be named %q and is named %q", name, kb.Printable(d.Name))
@@ -256,17 +258,19 @@ func (t *Target) Download(ctx context.Context, id targets.RemoteID) (io.ReadClos
 	r.MaxAnswer = max(2*t.cfg.MaxFileSize, 64<<20)
 	rc, err := t.http.Open(ctx, r)
 	if err != nil {
-		return nil, missing(err, id)
+		return nil, missing(err, id, "document_download")
 	}
 	return rc, nil
 }
 
-// missing gives a refusal that speaks of an unknown document its class; the vendor may use 400 for it.
-func missing(err error, id targets.RemoteID) error {
-	if isGone(err) && !errors.Is(err, fault.ErrNotFound) {
-		return fault.New(fault.ErrNotFound, "starleads: no document %s", id).Because(err)
+// missing judges a refusal on a guessed route that speaks of an unknown document; the vendor may use 400 for it. It may be
+// the route that is not there, so nothing may be concluded but that this request did nothing.
+func missing(err error, id targets.RemoteID, route string) error {
+	if !isGone(err) {
+		return err
 	}
-	return err
+	return fault.New(fault.ErrNotFound, "starleads: no document %s, or no such route", id).
+		WithHint("if this happens to every document, %s", remedy(route)).Because(err)
 }
 
 // Traffic implements targets.Metered.
