@@ -2,16 +2,10 @@ package main
 
 import (
 	"context"
-	"embed"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,27 +14,22 @@ import (
 	"kbsyncd/internal/config"
 	"kbsyncd/internal/console"
 	"kbsyncd/internal/daemon"
-	"kbsyncd/internal/simulator"
+	"kbsyncd/internal/kb"
 )
 
-//go:embed demo/docs
-var demoDocs embed.FS
-
-const (
-	demoKey   = "demo-key"
-	demoAgent = "agt_demo"
-	demoPause = 3 * time.Second
-)
+const demoPause = 3 * time.Second
 
 func (a *app) demoCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "A simulated vendor on loopback, sample documents, the real engine",
-		Long: `Starts a simulated Starleads on loopback and lets the real engine keep it equal to a folder of sample documents: a first
-sync with an agent, a pass with nothing to do, an edit, a rename, a deletion. Nothing leaves this machine.
+		Short: "Four simulated vendors on loopback, sample documents, the real engine",
+		Long: `Starts a simulated Starleads, Chatbase, Hamsa and Converse on loopback and lets the real engine keep them equal to one folder
+of sample documents: a first sync with agents, a pass with nothing to do, an edit, a rename, a deletion, a question. Then it
+compares what each agent can answer from with the folder. Nothing leaves this machine.
 
-With --once it ends there. Without, it goes on syncing the folder every few seconds: edit the files and watch.`,
+With --once it ends there; the exit code is 1 when anything is not as it should be. Without, it goes on syncing the folder
+every few seconds: edit the files and watch.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := a.demo(cmd.Context(), once)
@@ -57,7 +46,7 @@ With --once it ends there. Without, it goes on syncing the folder every few seco
 // tour is a running demonstration.
 type tour struct {
 	*app
-	vendor  *simulator.Starleads
+	vendors demoVendors
 	program *daemon.Program
 	docs    string
 	out     *console.Console
@@ -69,95 +58,58 @@ func (a *app) demo(ctx context.Context, once bool) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	t := &tour{app: a, docs: filepath.Join(dir, "docs"), out: console.New(a.stdout, a.env)}
-	t.vendor = simulator.NewStarleads(simulator.StarleadsOptions{Key: demoKey, ParseDelay: 400 * time.Millisecond, Latency: 20 * time.Millisecond})
-	defer t.vendor.Close()
-	t.vendor.AddAgent(demoAgent)
-	stop, addr, err := serve(ctx, t.vendor)
+	t, stop, err := a.newTour(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = stop() }()
-	if err := t.prepare(dir, addr); err != nil {
-		return err
-	}
-	t.out.Printf("A simulated Starleads listens on %s; the documents are in %s.\n", addr, t.docs)
+	defer stop()
+	t.out.Printf("Simulated on %s. The documents are in %s\n", t.vendors.addresses(), t.docs)
 	if err := t.steps(ctx); err != nil {
 		return err
 	}
+	if err := t.verify(); err != nil {
+		return err
+	}
 	if once {
-		return t.verify()
+		return nil
 	}
 	return t.stay(ctx)
 }
 
-// serve runs a simulated vendor on a free port of the loopback until stop is called; an interrupted pass still needs it.
-func serve(ctx context.Context, h http.Handler) (stop func() error, addr string, err error) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ready := make(chan string, 1)
-	done := make(chan error, 1)
-	go func() {
-		done <- simulator.ListenAndServe(ctx, net.JoinHostPort("127.0.0.1", "0"), h, func(addr string) { ready <- addr })
-	}()
-	select {
-	case addr = <-ready:
-		return func() error { cancel(); return <-done }, "http://" + addr, nil
-	case err = <-done:
-		cancel()
-		return nil, "", err
+// newTour starts the vendors, writes the sample documents and the configuration, and loads it like any other.
+func (a *app) newTour(ctx context.Context, dir string) (t *tour, stop func(), err error) {
+	t = &tour{app: a, docs: filepath.Join(dir, "docs"), out: console.New(a.stdout, a.env)}
+	if err := writeSamples(dir); err != nil {
+		return nil, nil, err
 	}
-}
-
-// prepare writes the sample documents and a configuration, and loads it like any other.
-func (t *tour) prepare(dir, addr string) error {
-	samples, err := fs.Sub(demoDocs, "demo/docs")
+	t.vendors, stop, err = startDemoVendors(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := os.CopyFS(t.docs, samples); err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "kbsync.yaml")
-	text := fmt.Sprintf(`sources:
-  handbook: { type: folder, path: docs }
-targets:
-  support:
-    type: starleads
-    api_key: %s
-    base_url: %s
-    rate: 100
-    dataset: Support handbook
-    chat: Support assistant
-syncs:
-  support: { from: handbook, to: support, agents: [%s] }
-`, demoKey, addr, demoAgent)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return err
-	}
-	cfg, err := config.Load(file, t.env, kinds())
+	cfg, err := config.Load(filepath.Join(dir, "kbsync.yaml"), t.vendors.env, kinds())
 	if err != nil {
-		return err
+		stop()
+		return nil, nil, err
 	}
 	t.program = &daemon.Program{Config: cfg, Log: slog.New(slog.DiscardHandler), UserAgent: "kbsyncd/" + version()}
-	return nil
+	return t, stop, nil
 }
 
 // steps is the tour.
 func (t *tour) steps(ctx context.Context) error {
-	write := func(name, text string) func() error {
-		return func() error { return os.WriteFile(filepath.Join(t.docs, name), []byte(text), 0o644) }
-	}
 	for _, s := range []struct {
 		title string
 		do    func() error
 	}{
-		{"First sync: everything is sent, parsed, and handed to agent " + demoAgent, func() error { return nil }},
+		{"First sync: everything is sent, made searchable, and handed to five agents", func() error { return nil }},
 		{"Nothing changed: no request at all", func() error { return nil }},
-		{"pricing.md is edited: the new version goes live before the old one goes", write("pricing.md", "# Prices\n\nThe Uno is €189 this week.\n")},
-		{"questions.md becomes faq.md: renamed in place, not sent again", func() error {
-			return os.Rename(filepath.Join(t.docs, "questions.md"), filepath.Join(t.docs, "faq.md"))
+		{"sales/prices.md is edited: in place at Chatbase; elsewhere the new version is live before the old one goes", func() error {
+			return os.WriteFile(t.file("sales/prices.md"), []byte("# Prices\n\nThe Uno is €189 this week.\n"), 0o600)
 		}},
-		{"stock.csv is deleted: so is the vendor's copy", func() error { return os.Remove(filepath.Join(t.docs, "stock.csv")) }},
+		{"questions.md becomes faq.md: renamed in place where the vendor can", func() error {
+			return os.Rename(t.file("questions.md"), t.file("faq.md"))
+		}},
+		{"sales/stock.csv is deleted: so are the vendors' copies", func() error { return os.Remove(t.file("sales/stock.csv")) }},
 	} {
 		if err := s.do(); err != nil {
 			return err
@@ -167,19 +119,14 @@ func (t *tour) steps(ctx context.Context) error {
 			return err
 		}
 	}
-	t.out.Printf("\n── What the vendor holds now\n")
-	for _, d := range t.vendor.Documents() {
-		t.out.Printf("   %-60s %10s   %s\n", d.Name, console.Size(int64(len(d.Content))), d.Status)
-	}
-	if chat, sets := t.vendor.AgentChat(demoAgent); chat != "" {
-		t.out.Printf("   agent %s answers from %s\n", demoAgent, console.Plural(len(sets), "dataset"))
-	}
-	return nil
+	return t.ask(ctx)
 }
 
-// pass makes one pass and shows it with its requests.
+func (t *tour) file(name string) string { return filepath.Join(t.docs, filepath.FromSlash(name)) }
+
+// pass makes one pass and shows it with what it changed at the vendors.
 func (t *tour) pass(ctx context.Context, always bool) error {
-	t.vendor.ResetRequests()
+	t.vendors.forget()
 	rep, err := t.program.RunOnce(ctx, daemon.Once{}, nil)
 	if err != nil {
 		return err
@@ -189,7 +136,7 @@ func (t *tour) pass(ctx context.Context, always bool) error {
 	}
 	if always || rep.Changed() > 0 || rep.ExitCode != exitOK {
 		t.out.Summary(rep)
-		t.out.Printf("%s", requestLines(t.vendor.Requests()))
+		t.out.Printf("%s", t.vendors.written())
 	}
 	if always && rep.ExitCode != exitOK {
 		return errors.New("the pass did not end in sync")
@@ -197,50 +144,18 @@ func (t *tour) pass(ctx context.Context, always bool) error {
 	return nil
 }
 
-// requestLines sums up what the vendor was asked; equal requests in a row become one line.
-func requestLines(reqs []simulator.Request) string {
-	if len(reqs) == 0 {
-		return "          (no requests)\n"
+// ask puts a question to the vendor that answers some itself.
+func (t *tour) ask(ctx context.Context) error {
+	const question = "How much is the Uno this week?"
+	t.out.Printf("\n── kbsyncd search converse %q\n", question)
+	hits, err := t.program.Search(ctx, "converse", question, 1)
+	if err != nil {
+		return err
 	}
-	var b strings.Builder
-	for i := 0; i < len(reqs); {
-		n := i + 1
-		for n < len(reqs) && reqs[n].Method == reqs[i].Method && reqs[n].Path == reqs[i].Path {
-			n++
-		}
-		times := ""
-		if n-i > 1 {
-			times = fmt.Sprintf("   × %d", n-i)
-		}
-		files := ""
-		if reqs[i].Files > 0 {
-			files = "   " + console.Plural(reqs[i].Files, "file")
-		}
-		fmt.Fprintf(&b, "          %-6s %s%s%s\n", reqs[i].Method, reqs[i].Path, files, times)
-		i = n
+	if len(hits) == 0 || !strings.Contains(hits[0].Text, "€189") {
+		return errors.New("the question is not answered from the newest version")
 	}
-	return b.String()
-}
-
-// verify makes sure that the tour ended as it says.
-func (t *tour) verify() error {
-	var names []string
-	for _, d := range t.vendor.Documents() {
-		if !d.Searchable {
-			return fmt.Errorf("%s is not searchable", d.Name)
-		}
-		stem, _, _ := strings.Cut(d.Name, ".kb")
-		names = append(names, stem)
-	}
-	slices.Sort(names)
-	want := []string{"faq", "first-cup", "pricing", "repair", "welcome"}
-	if !slices.Equal(names, want) {
-		return fmt.Errorf("the vendor holds %v, not %v", names, want)
-	}
-	if v := t.vendor.Violations(); len(v) > 0 {
-		return fmt.Errorf("a rule of the vendor was broken: %s", v[0])
-	}
-	t.out.Printf("\nDone: the vendor equals the folder, and no rule of the vendor was broken. Next: kbsyncd init\n")
+	t.out.Printf("%s: %s\n", kb.Printable(hits[0].Name), kb.Printable(strings.Join(strings.Fields(hits[0].Text), " ")))
 	return nil
 }
 
