@@ -11,11 +11,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
-	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/base"
-	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/commonmark"
-	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/strikethrough"
-	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/table"
 	"golang.org/x/net/html"
 
 	"kbsyncd/internal/convert/markup"
@@ -61,84 +56,24 @@ func Fragment(ctx context.Context, src []byte, l markup.Limits) ([]byte, error) 
 	return render(ctx, d.root, l)
 }
 
-// render writes the tree as Markdown.
+// render writes the tree below root as Markdown; nothing when it has no text.
 func render(ctx context.Context, root *html.Node, l markup.Limits) ([]byte, error) {
-	if err := tidy(root, l); err != nil {
-		return nil, err
-	}
+	tidy(root)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	conv := converter.NewConverter(converter.WithPlugins(
-		base.NewBasePlugin(),
-		commonmark.NewCommonmarkPlugin(commonmark.WithListEndComment(false)),
-		strikethrough.NewStrikethroughPlugin(),
-		table.NewTablePlugin(
-			table.WithCellPaddingBehavior(table.CellPaddingBehaviorMinimal),
-			table.WithNewlineBehavior(table.NewlineBehaviorPreserve),
-		),
-	))
-	conv.Register.TextTransformer(plainSigns, converter.PriorityLate)
-	// Addresses are kept as they are written: what they are relative to is known to the caller alone.
-	md, err := conv.ConvertNode(root, converter.WithContext(ctx))
-	if err != nil {
-		return nil, fault.New(fault.ErrUnsupported, "the page cannot be written as Markdown").Because(err).WithHint("exclude it, or save it as text")
-	}
+	out := markup.NewWriter(l.Output)
+	w := &walker{out: out, limit: l.Output, cells: int(min(l.Output/64, maxNodes))}
+	w.children(root)
+	w.flush()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	md = bytes.TrimSpace(md)
-	if len(md) == 0 {
+	r, err := out.Result("")
+	if err != nil && !out.Full() {
 		return nil, nil
 	}
-	md = trimBlankLines(md)
-	if int64(len(md)) > l.Output {
-		return nil, tooLarge("the page gives more than %d bytes of text", l.Output)
-	}
-	return md, nil
-}
-
-// mark is what the Markdown writer puts before a sign that it may have to escape.
-const mark = '\a'
-
-// plainSigns takes back escapes that Markdown does not need: of signs that cannot be taken for a tag or for a quotation,
-// and of underscores within a word.
-func plainSigns(_ converter.Context, s string) string {
-	if !strings.ContainsAny(s, "&\a") {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		rest := s[i:]
-		switch {
-		case strings.HasPrefix(rest, "&gt;") && i > 0:
-			b.WriteByte('>')
-			i += 3
-		case strings.HasPrefix(rest, "&lt;") && len(rest) > 4 && strings.IndexByte(" =-0123456789", rest[4]) >= 0:
-			b.WriteByte('<')
-			i += 3
-		case s[i] == mark && 0 < i && len(rest) > 2 && rest[1] == '_' && isWord(s[i-1]) && isWord(rest[2]):
-		default:
-			b.WriteByte(s[i])
-		}
-	}
-	return b.String()
-}
-
-func isWord(c byte) bool {
-	return c >= utf8.RuneSelf || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-}
-
-// trimBlankLines empties lines that only indent or quote.
-func trimBlankLines(md []byte) []byte {
-	out := make([]byte, 0, len(md)+1)
-	for line := range bytes.SplitSeq(md, []byte("\n")) {
-		if t := bytes.TrimRight(line, " "); len(bytes.Trim(t, " >")) == 0 {
-			line = t
-		}
-		out = append(append(out, line...), '\n')
-	}
-	return out
+	return r.Markdown, err
 }
 
 func tooLarge(format string, args ...any) error {

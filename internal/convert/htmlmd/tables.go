@@ -5,7 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
+
+	"kbsyncd/internal/convert/markup"
 )
 
 // maxSpan is the most columns or rows that one cell may cover.
@@ -13,70 +14,47 @@ const maxSpan = 100
 
 // row is a row of a table with its cells.
 type row struct {
-	cells  []*html.Node
-	header bool // it is all headings
+	cells []*html.Node
 }
 
-// table makes a table rectangular, with at most one row of headings and each cell on one line. A table that arranges a page
-// rather than data becomes a sequence of divisions.
-func (t *tidier) table(n *html.Node) {
+// maxCell is the most text of a cell, and the most elements in it, that Markdown's tables do justice to.
+const (
+	maxCell         = 4 << 10
+	maxCellElements = 200
+)
+
+// table writes a table with each cell on one line. A table that arranges a page rather than data becomes a sequence of paragraphs.
+func (w *walker) table(n *html.Node) {
 	rows, caption := tableRowsOf(n)
 	if caption != nil {
+		w.children(caption)
+		w.flush()
 		caption.Parent.RemoveChild(caption)
-		retag(caption, "p")
-		n.Parent.InsertBefore(caption, n)
 	}
-	if attr(n, "role") == "presentation" || attr(n, "role") == "none" || isLayout(n, rows) {
+	var grid [][]*html.Node
+	width := 0
+	if role := attr(n, "role"); role != "presentation" && role != "none" && !isLayout(n, rows) {
+		grid, width = w.grid(rows)
+	}
+	if width < 2 {
 		unfold(n, rows)
+		w.children(n)
 		return
 	}
-	grid, width := t.grid(rows)
-	if width < 2 || t.cells < 0 {
-		unfold(n, rows)
-		return
-	}
-	for n.FirstChild != nil {
-		n.RemoveChild(n.FirstChild)
-	}
-	n.Attr = nil
+	out := make([][]markup.Inline, len(grid))
 	for i, cells := range grid {
-		tr := element("tr")
-		empty := true
-		for _, c := range cells {
-			if c == nil {
-				c = element("td")
-			} else {
-				c.Parent.RemoveChild(c)
+		out[i] = make([]markup.Inline, len(cells))
+		for j, c := range cells {
+			if c != nil {
+				flat := &markup.Flat{}
+				sub := &walker{out: flat, limit: w.limit}
+				sub.children(c)
+				sub.flush()
+				out[i][j] = flat.Inline
 			}
-			setCell(c, i == 0 && rows[0].header)
-			empty = empty && strings.TrimSpace(textOf(c)) == "" && first(c, func(e *html.Node) bool { return e.Data == "img" }) == nil
-			tr.AppendChild(c)
-		}
-		if !empty || i == 0 && rows[0].header {
-			n.AppendChild(tr)
 		}
 	}
-	if n.FirstChild == nil {
-		retag(n, "div")
-	}
-}
-
-// setCell makes a cell a heading or not; only its alignment stays.
-func setCell(c *html.Node, header bool) {
-	align := attr(c, "align")
-	name := "td"
-	if header {
-		name = "th"
-	}
-	retag(c, name)
-	if align == "left" || align == "right" || align == "center" {
-		c.Attr = []html.Attribute{{Key: "align", Val: align}}
-	}
-	flatten(c)
-}
-
-func element(name string) *html.Node {
-	return &html.Node{Type: html.ElementNode, Data: name, DataAtom: atom.Lookup([]byte(name))}
+	w.out.Table(out)
 }
 
 // tableRowsOf collects the rows of a table, not those of tables in it, and its caption.
@@ -89,11 +67,10 @@ func tableRowsOf(table *html.Node) (rows []row, caption *html.Node) {
 			}
 			switch c.Data {
 			case "tr":
-				r := row{header: true}
+				r := row{}
 				for cell := c.FirstChild; cell != nil; cell = cell.NextSibling {
 					if cells[cell.Data] && cell.Type == html.ElementNode {
 						r.cells = append(r.cells, cell)
-						r.header = r.header && (cell.Data == "th" || n.Data == "thead")
 					}
 				}
 				if len(r.cells) > 0 {
@@ -114,8 +91,12 @@ func tableRowsOf(table *html.Node) (rows []row, caption *html.Node) {
 
 // isLayout tells a table that cannot be one of Markdown, or that was none of data.
 func isLayout(table *html.Node, rows []row) bool {
-	if len(rows) == 0 || within(table, "a", "b", "strong", "em", "i", "del", "s", "strike") {
-		return true
+	for _, r := range rows {
+		for _, c := range r.cells {
+			if len(textOf(c)) > maxCell || elements(c) > maxCellElements {
+				return true
+			}
+		}
 	}
 	return first(table, func(n *html.Node) bool {
 		switch n.Data {
@@ -126,6 +107,17 @@ func isLayout(table *html.Node, rows []row) bool {
 		}
 		return headings[n.Data]
 	}) != nil
+}
+
+// elements counts the elements below n.
+func elements(n *html.Node) int {
+	count := 0
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type == html.ElementNode {
+			count += 1 + elements(c)
+		}
+	}
+	return count
 }
 
 // unfold makes of each row and of each cell a division.
@@ -147,7 +139,7 @@ func unfold(table *html.Node, rows []row) {
 }
 
 // grid puts each cell where its and the others' spans place it. A nil is a place that no cell begins at.
-func (t *tidier) grid(rows []row) (grid [][]*html.Node, width int) {
+func (w *walker) grid(rows []row) (grid [][]*html.Node, width int) {
 	var below []int // for each column, the rows that a cell above still covers
 	for _, r := range rows {
 		var line []*html.Node
@@ -178,12 +170,12 @@ func (t *tidier) grid(rows []row) (grid [][]*html.Node, width int) {
 		}
 		grid = append(grid, line)
 		width = max(width, len(line))
-		if t.cells -= len(line) - len(r.cells); t.cells < 0 {
+		if w.cells -= len(line) - len(r.cells); w.cells < 0 {
 			return nil, 0
 		}
 	}
 	for i := range grid {
-		if t.cells -= width - len(grid[i]); t.cells < 0 {
+		if w.cells -= width - len(grid[i]); w.cells < 0 {
 			return nil, 0
 		}
 		for len(grid[i]) < width {

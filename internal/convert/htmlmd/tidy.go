@@ -2,83 +2,43 @@ package htmlmd
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
-
-	"kbsyncd/internal/convert/markup"
 )
 
-// tidier brings the tree into the form that the Markdown writer does justice to.
-type tidier struct {
-	cells int // that tables may still add by spans and by short rows
-}
-
-// tidy rewrites the tree below root. The error is that tables are larger than they may be.
-func tidy(root *html.Node, l markup.Limits) error {
-	t := &tidier{cells: int(min(l.Output/64, maxNodes))}
-	t.children(root)
-	root.Data, root.DataAtom = "div", atom.Div
-	if t.cells < 0 {
-		return tooLarge("the page has tables with too many cells")
-	}
-	return nil
-}
-
-func (t *tidier) children(n *html.Node) {
+// tidy rewrites the tree below n, so that what is left in it is to be written as it stands.
+func tidy(n *html.Node) {
 	for c := n.FirstChild; c != nil; {
 		next := c.NextSibling
 		if c.Type == html.ElementNode {
-			t.element(c)
+			tidyElement(c)
 		}
 		c = next
 	}
 }
 
-// plain are blocks that differ from a division by a meaning that Markdown does not have.
-var plain = set("address article aside center details dialog dl dt dd fieldset figcaption figure footer form header hgroup main nav section summary")
-
-func (t *tidier) element(n *html.Node) {
+func tidyElement(n *html.Node) {
 	if isGutter(n) {
 		n.Parent.RemoveChild(n)
 		return
 	}
 	if n.Data == "pre" {
-		tidyCode(n)
 		return
 	}
-	t.children(n)
+	tidy(n)
 	switch n.Data {
 	case "a":
 		tidyLink(n)
 	case "img":
 		tidyImage(n)
-	case "table":
-		t.table(n)
-	case "ol":
-		if start, err := strconv.Atoi(attr(n, "start")); err != nil || start < 0 || start > 1_000_000 {
-			n.Attr = nil
-		}
-	case "b", "strong", "em", "i", "del", "s", "strike", "code", "kbd", "samp", "tt", "var":
-		if hasBlock(n) {
-			retag(n, "div")
-		}
 	case "sup", "sub":
 		tidyScript(n)
 	case "q":
 		n.InsertBefore(&html.Node{Type: html.TextNode, Data: "“"}, n.FirstChild)
 		n.AppendChild(&html.Node{Type: html.TextNode, Data: "”"})
 		retag(n, "span")
-	case "h1", "h2", "h3", "h4", "h5", "h6":
-		if hasBlock(n) {
-			flatten(n)
-		}
-	default:
-		if plain[n.Data] {
-			retag(n, "div")
-		}
 	}
 }
 
@@ -211,24 +171,11 @@ func language(pre *html.Node) string {
 	return ""
 }
 
-// tidyCode leaves in a listing its text alone.
-func tidyCode(pre *html.Node) {
-	lang := language(pre)
+// codeOf is the text of a listing.
+func codeOf(pre *html.Node) string {
 	var b strings.Builder
 	writeCode(&b, pre)
-	text := strings.TrimRight(strings.TrimPrefix(b.String(), "\n"), " \t\n")
-	for pre.FirstChild != nil {
-		pre.RemoveChild(pre.FirstChild)
-	}
-	pre.Attr = nil
-	if text == "" {
-		retag(pre, "div")
-		return
-	}
-	if lang != "" {
-		pre.Attr = []html.Attribute{{Key: "class", Val: "language-" + lang}}
-	}
-	pre.AppendChild(&html.Node{Type: html.TextNode, Data: text})
+	return strings.TrimRight(strings.TrimPrefix(b.String(), "\n"), " \t\n")
 }
 
 func writeCode(b *strings.Builder, n *html.Node) {
@@ -245,29 +192,5 @@ func writeCode(b *strings.Builder, n *html.Node) {
 	}
 	if (n.Data == "div" || n.Data == "p" || n.Data == "li") && b.Len() > 0 && !strings.HasSuffix(b.String(), "\n") {
 		b.WriteByte('\n')
-	}
-}
-
-// flatten makes all below n fit on one line.
-func flatten(n *html.Node) {
-	for c := n.FirstChild; c != nil; {
-		next := c.NextSibling
-		flatten(c)
-		switch {
-		case c.Type != html.ElementNode:
-		case c.Data == "br" || c.Data == "hr":
-			replace(c, &html.Node{Type: html.TextNode, Data: " "})
-		case c.Data == "pre":
-			retag(c, "code")
-		case blocks[c.Data]:
-			before := " "
-			if c.Data == "li" {
-				before = " • "
-			}
-			retag(c, "span")
-			n.InsertBefore(&html.Node{Type: html.TextNode, Data: before}, c)
-			n.InsertBefore(&html.Node{Type: html.TextNode, Data: " "}, c.NextSibling)
-		}
-		c = next
 	}
 }

@@ -32,7 +32,7 @@ var (
 	// blocks end an open paragraph.
 	blocks = set("address article aside blockquote center details dialog dir div dl dt dd fieldset figcaption figure footer form header hgroup " +
 		"main menu nav ol p pre section summary ul li h1 h2 h3 h4 h5 h6 table caption thead tbody tfoot tr td th")
-	inlines   = set("a abbr b button code del em i kbd label q s samp strike strong sub sup tt var")
+	inlines   = set("a abbr b button code del em i kbd label q s samp span strike strong sub sup tt var")
 	tableRows = set("thead tbody tfoot tr")
 	tablePart = set("caption thead tbody tfoot tr td th")
 	headings  = set("h1 h2 h3 h4 h5 h6")
@@ -64,6 +64,7 @@ type builder struct {
 	xml     bool // <x/> is a whole element
 	stack   []*html.Node
 	text    strings.Builder // not yet in the tree
+	open    map[string]int  // how many elements of each name are on the stack
 	nodes   int
 	indents int            // open elements of indents
 	depth   int            // the most open elements
@@ -78,7 +79,7 @@ func parse(ctx context.Context, src []byte, l markup.Limits) (*page, error) {
 	b := &builder{
 		page: page{root: root}, z: html.NewTokenizer(bytes.NewReader(src)), stack: []*html.Node{root},
 		xml:   bytes.Contains(head, []byte("<?xml")) || bytes.Contains(head, []byte("http://www.w3.org/1999/xhtml")),
-		depth: max(l.Depth, 8), beyond: make(map[string]int),
+		depth: max(l.Depth, 8), beyond: make(map[string]int), open: make(map[string]int),
 	}
 	for i := 0; ; i++ {
 		if i%4096 == 0 && ctx.Err() != nil {
@@ -158,7 +159,7 @@ func (b *builder) start(t tag) {
 		return
 	}
 	t.name = rename(t.name)
-	if !blocks[t.name] && !inlines[t.name] && !void[t.name] || tablePart[t.name] && !b.inTable() {
+	if !blocks[t.name] && !inlines[t.name] && !void[t.name] || tablePart[t.name] && b.open["table"] == 0 {
 		return
 	}
 	b.flush()
@@ -241,6 +242,13 @@ var (
 
 // close ends the innermost open element of names, unless one of stops is inside it.
 func (b *builder) close(names, stops map[string]bool) {
+	open := 0
+	for n := range names {
+		open += b.open[n]
+	}
+	if open == 0 {
+		return
+	}
 	for i := len(b.stack) - 1; i > 0; i-- {
 		switch n := b.stack[i].Data; {
 		case names[n]:
@@ -266,6 +274,9 @@ func (b *builder) end(name string) {
 		b.beyond[name]--
 		return
 	}
+	if b.open[name] == 0 && !headings[name] {
+		return
+	}
 	crossed := false
 	for i := len(b.stack) - 1; i > 0; i-- {
 		n := b.stack[i].Data
@@ -273,6 +284,7 @@ func (b *builder) end(name string) {
 			b.flush()
 			if inlines[name] && crossed {
 				// The element ends in the middle of a block that it began outside of: its meaning is lost, its text is not.
+				b.open[n]--
 				b.stack[i].Data, b.stack[i].DataAtom, b.stack[i].Attr = "span", atom.Span, nil
 				return
 			}
@@ -287,15 +299,6 @@ func (b *builder) end(name string) {
 }
 
 func (b *builder) top() *html.Node { return b.stack[len(b.stack)-1] }
-
-func (b *builder) inTable() bool {
-	for i := len(b.stack) - 1; i > 0; i-- {
-		if b.stack[i].Data == "table" {
-			return true
-		}
-	}
-	return false
-}
 
 // flush puts the text that was read since the last element into the tree.
 func (b *builder) flush() {
@@ -332,6 +335,7 @@ func (b *builder) put(n *html.Node) {
 func (b *builder) push(n *html.Node) {
 	b.put(n)
 	b.stack = append(b.stack, n)
+	b.open[n.Data]++
 	if indents[n.Data] {
 		b.indents++
 	}
@@ -341,6 +345,7 @@ func (b *builder) push(n *html.Node) {
 func (b *builder) pop(i int) {
 	b.flush()
 	for _, n := range b.stack[i:] {
+		b.open[n.Data]--
 		if indents[n.Data] {
 			b.indents--
 		}
