@@ -48,14 +48,14 @@ func openAccount(base *url.URL, o Options) (*account, *limits) {
 	id := accountID(sha256.Sum256([]byte(base.Scheme + "://" + base.Host + "\x00" + o.Key.Reveal())))
 	accounts.Lock()
 	defer accounts.Unlock()
-	a := accounts.byID[id]
-	if a == nil {
-		a = &account{id: id, limiter: rate.NewLimiter(rate.Inf, 1), share: 1}
-		accounts.byID[id] = a
-	}
 	l := &limits{rate: rate.Inf, burst: max(o.Burst, 1), concurrency: o.Concurrency}
 	if o.Rate > 0 {
 		l.rate = rate.Limit(o.Rate)
+	}
+	a := accounts.byID[id]
+	if a == nil {
+		a = &account{id: id, limiter: rate.NewLimiter(l.rate, l.burst), share: 1} // which may use its burst at once
+		accounts.byID[id] = a
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

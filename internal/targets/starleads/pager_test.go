@@ -160,6 +160,7 @@ func TestListingThatEndsEarly(t *testing.T) {
 			if took := time.Since(start).Round(time.Second); !errors.Is(err, c.want) || took != c.after {
 				t.Errorf("%s: after %v: %v", name, took, err)
 			}
+			synctest.Wait() // what was sent before the end arrives
 			asked := s.asked.Load()
 			<-time.After(time.Hour)
 			if late := s.asked.Load() - asked; late > 0 {
