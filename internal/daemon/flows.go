@@ -62,11 +62,8 @@ func (s *set) copies(db *state.DB, f kbsync.Flow, agents []kbsync.Agent) ([]kbsy
 		if err != nil {
 			return nil, err
 		}
-		before := agents[:min(i, len(agents))]
 		f.To, f.Side, f.Copy, f.Leaving = t, a.ID, a, i >= len(agents)
-		f.First = func(k kb.Key) bool {
-			return !slices.ContainsFunc(before, func(b kbsync.Agent) bool { return b.Match == nil || b.Match(k) })
-		}
+		f.Peers = agents
 		out = append(out, f)
 	}
 	return out, nil

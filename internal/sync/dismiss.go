@@ -9,8 +9,12 @@ import (
 	"kbsyncd/internal/state"
 )
 
-// forOthers marks, in a record, a document that is not meant for this copy. It is no reason for people.
-const forOthers = "\x00for other agents"
+// These mark, in a record, a document that is not meant for this copy: forPeers when another copy of the sync has it. They are no
+// reasons for people.
+const (
+	forOthers = "\x00for other agents"
+	forPeers  = "\x00for another copy"
+)
 
 // dismiss sorts out documents that are in the sources and not meant for this target: their front matter says so. What the target holds
 // of them goes, like that of documents that are gone.
@@ -22,10 +26,14 @@ func (p *pass) dismiss(r rendered) bool {
 		p.entry.skip(r.doc.Key, reason, r.doc.Size)
 	case r.err == nil && p.flow.Copy.ID != "" && r.narrowed() && !slices.Contains(r.agents(), p.flow.Copy.ID):
 		reason = forOthers
+		if slices.ContainsFunc(p.flow.Peers, func(a Agent) bool { return a.wants(r.doc.Key) && slices.Contains(r.agents(), a.ID) }) {
+			reason = forPeers
+		}
 	default:
 		return false
 	}
-	p.refuse(r.doc.Key)
+	p.refused++
+	p.discount(r.doc.Key, reason)
 	if len(r.have) == 0 {
 		p.puts = append(p.puts, recordPut{r.doc.Key, state.Record{Fingerprint: r.doc.Fingerprint, Convert: convert.Version, Skipped: reason}})
 		return true
@@ -48,13 +56,6 @@ func (r rendered) agents() []string {
 		return r.rec.Agents
 	}
 	return r.rendition.Agents
-}
-
-// refuse takes a document out of the count that reading showed is not for this target.
-func (p *pass) refuse(k kb.Key) {
-	if p.first(k) {
-		p.refused++
-	}
 }
 
 // warnOfSecrets tells of what looks like a secret in a document that is sent all the same.

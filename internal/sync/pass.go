@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"kbsyncd/internal/convert"
@@ -60,6 +61,8 @@ type pass struct {
 	skips      []docError
 	failures   []docError
 	unchanged  int
+	wanted     int  // documents given that are meant for this target
+	counted    int  // of them, those that no earlier copy holds
 	declined   int  // documents that the target does not take
 	aside      bool // something is at the target of documents that were not given on
 	base       int  // documents that the target holds, by the records
@@ -67,7 +70,6 @@ type pass struct {
 	sender     *sender
 	roster     *roster // nil: the vendor does not hand out documents one by one
 	dismissed  []gone  // documents that reading showed are not meant for this target
-	counted    int     // documents that count for the entry
 	freshJobs  []*job  // held back until the scan is over
 	settling   []*job
 	ready      []*job // settled: to be given to agents, with older versions to retire
@@ -79,8 +81,9 @@ type pass struct {
 	hopeless   bool                 // the target was stopped
 	sentAt     time.Time
 	searchable bool
-	same       int  // documents in order, found by looking closer
-	refused    int  // documents that reading showed the target does not take
+	same       int // documents in order, found by looking closer
+	refused    int // documents that reading showed the target does not take
+	discounted atomic.Int64
 	guarded    bool // the guard has spoken: heldKeys are all there are
 	heldKeys   []kb.Key
 	// What a dry run would do.
@@ -447,7 +450,8 @@ func (p *pass) unreadable(ctx context.Context, r rendered) {
 	case ctx.Err() != nil:
 	case errors.Is(r.err, fault.ErrUnsupported):
 		p.entry.skip(k, oneLine(kept(r.err, len(r.have))), r.doc.Size)
-		p.refuse(k)
+		p.refused++
+		p.discount(k, "")
 		if len(r.have) == 0 {
 			p.puts = append(p.puts, recordPut{k, state.Record{
 				Fingerprint: r.doc.Fingerprint, Convert: convert.Version, Skipped: strings.ToValidUTF8(r.err.Error(), "?"),
@@ -492,7 +496,8 @@ func (p *pass) collect() {
 		p.entry.fail(err)
 	}
 	p.hopeless = p.hopeless || failed > 0 && failed == len(p.flow.Sources)
-	p.entry.Documents = p.counted - p.declined - p.refused
+	p.entry.Documents = p.wanted - p.declined - p.refused
+	p.entry.counted = p.counted - int(p.discounted.Load())
 	p.entry.Unchanged = p.unchanged + p.same
 	if p.index != nil {
 		p.base = p.index.keys

@@ -61,6 +61,7 @@ type Entry struct {
 	// Agent is whose copy this is about, at vendors with a copy for each agent.
 	Agent string `json:"agent,omitempty"`
 
+	counted      int           // of the documents, those that no copy before this one holds
 	Kind         string        `json:"-"` // the vendor
 	Store        string        `json:"-"` // the store's name at the vendor
 	StoreMissing bool          `json:"-"` // a dry run found no store yet
@@ -124,6 +125,9 @@ func Merge(entries []*Entry) []*Entry {
 			continue
 		}
 		one := *e
+		if one.Agent != "" {
+			one.Documents = one.counted
+		}
 		out = append(out, &one)
 	}
 	for _, e := range out {
@@ -138,7 +142,7 @@ func (e *Entry) join(o *Entry) {
 		e.Outcome = o.Outcome
 	}
 	for into, n := range map[*int]int{
-		&e.Documents: o.Documents, &e.Uploaded: o.Uploaded, &e.Replaced: o.Replaced, &e.Renamed: o.Renamed, &e.Deleted: o.Deleted,
+		&e.Documents: o.counted, &e.Uploaded: o.Uploaded, &e.Replaced: o.Replaced, &e.Renamed: o.Renamed, &e.Deleted: o.Deleted,
 		&e.Adopted: o.Adopted, &e.Unchanged: o.Unchanged, &e.Assigned: o.Assigned, &e.Unassigned: o.Unassigned, &e.Orphans: o.Orphans,
 		&e.PlanCalls: o.PlanCalls,
 	} {

@@ -243,6 +243,7 @@ func (m *merge) Document(d kb.Document) error {
 	if !m.flow.Copy.wants(d.Key) {
 		return nil // for this copy it is as if it were not there
 	}
+	m.wanted++
 	if m.first(d.Key) {
 		m.counted++
 	}
@@ -281,8 +282,9 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 	if r != nil && !m.rerender && !r.Doubtful && r.Convert == convert.Version && r.Fingerprint == d.Fingerprint {
 		switch r.Skipped {
 		case "":
-		case forOthers:
-			m.dropped(d.Key)
+		case forOthers, forPeers:
+			m.declined++
+			m.discount(d.Key, r.Skipped)
 			return nil
 		default:
 			m.decline(d.Key, d.Size, errors.New(r.Skipped))
@@ -303,17 +305,25 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 }
 
 // first tells whether a document counts here, of the copies that hold it.
-func (p *pass) first(k kb.Key) bool { return p.flow.First == nil || p.flow.First(k) }
+func (p *pass) first(k kb.Key) bool {
+	for _, a := range p.flow.Peers {
+		if a.wants(k) {
+			return a.ID == p.flow.Copy.ID
+		}
+	}
+	return true
+}
 
-// dropped takes a document out of the count.
-func (m *merge) dropped(k kb.Key) {
-	if m.first(k) {
-		m.declined++
+// discount takes a document that counted here out of the count of all copies, unless another of them has it.
+func (p *pass) discount(k kb.Key, reason string) {
+	if p.first(k) && reason != forPeers {
+		p.discounted.Add(1) // the scan and the pass both find such documents
 	}
 }
 
 func (m *merge) decline(k kb.Key, size int64, why error) {
-	m.dropped(k)
+	m.declined++
+	m.discount(k, "")
 	m.skips = append(m.skips, docError{k, why, size})
 }
 

@@ -236,7 +236,11 @@ func (p *pass) look(ctx context.Context, s targets.Settler, wait map[targets.Rem
 				p.failSettling(wait, r.ID, fault.New(fault.ErrRejected, "the vendor could not parse it (%s)", statusWords(r)).
 					WithHint("check that the file opens and holds text"))
 				// What an earlier pass left is not deleted because the vendor's parser has a bad day.
-				if pt.sent {
+				_, inPlace := p.flow.To.(targets.Replacer)
+				if inPlace && !pt.sent {
+					pt.old = pt.id // the next pass gives it its content once more
+				}
+				if pt.sent || inPlace {
 					useless = append(useless, u)
 				}
 				return

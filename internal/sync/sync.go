@@ -35,8 +35,8 @@ type Flow struct {
 	Copy Agent
 	// Leaving: the agent is no longer in the configuration, so nothing belongs into its copy any more.
 	Leaving bool
-	// First tells, of a document that several copies hold, for which of them it counts; nil counts all.
-	First           func(kb.Key) bool
+	// Peers are the agents with copies of their own, this one among them. A document that several of them hold counts for the first.
+	Peers           []Agent
 	KeepFrontMatter bool
 	Secrets         string // what happens to documents that seem to hold one: block, warn or off
 	Delete          bool   // false: nothing is ever deleted
