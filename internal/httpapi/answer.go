@@ -41,13 +41,13 @@ func (c *Client) consume(x *exchange, out any, ans *Answer) *failure {
 	}
 	if int64(len(body)) > limit {
 		_ = x.resp.Body.Close()
-		return bad(fmt.Sprintf("the answer is longer than %d bytes", limit), nil)
+		return bad(fmt.Sprintf("the answer is longer than %d bytes", limit), ErrLongAnswer)
 	}
 	body = c.redactJSON(body)
 	if trimmed := bytes.TrimSpace(body); len(trimmed) > 0 {
 		if trimmed[0] == '<' {
 			detail := "a web page instead of an answer"
-			if title := c.words(trimmed); title != "" {
+			if title := r.quote(c.words(trimmed)); title != "" {
 				detail += ": " + title
 			}
 			return bad(join(detail, "check base_url"), nil)
@@ -64,7 +64,11 @@ func (c *Client) consume(x *exchange, out any, ans *Answer) *failure {
 		}
 		if out != nil {
 			if err := json.Unmarshal(trimmed, out); err != nil {
-				return bad("the answer is not what was expected: "+c.clean(err.Error()), err)
+				detail := "the answer is not what was expected"
+				if words := r.quote(c.clean(err.Error())); words != "" {
+					detail += ": " + words
+				}
+				return bad(detail, err)
 			}
 		}
 	}
@@ -116,24 +120,25 @@ var codePattern = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,62}$`)
 
 // refused makes a failure of a 2xx answer that says no.
 func (c *Client) refused(x *exchange, no *Refusal) *failure {
-	detail := c.clean(no.Text)
+	said := c.clean(no.Text)
 	if no.Code >= 400 && no.Code < 600 {
-		f := c.statusFailure(x, no.Code, detail)
+		f := c.statusFailure(x, no.Code, said)
 		f.err.Status = x.resp.StatusCode
 		return f
 	}
+	e := &Error{Vendor: c.opts.Vendor, Op: x.request.Op, Status: x.resp.StatusCode, Detail: x.request.quote(said), Said: said}
 	if no.Code != 0 {
-		detail = join(detail, "code "+strconv.Itoa(no.Code))
+		e.Detail = join(e.Detail, "code "+strconv.Itoa(no.Code))
 	}
-	class := classify(http.StatusUnprocessableEntity, detail, true)
-	return &failure{err: &Error{Vendor: c.opts.Vendor, Op: x.request.Op, Status: x.resp.StatusCode, Detail: detail, Class: class}}
+	e.Class = classify(http.StatusUnprocessableEntity, said, true)
+	return &failure{err: e}
 }
 
-func (c *Client) statusFailure(x *exchange, status int, detail string) *failure {
-	e := &Error{Vendor: c.opts.Vendor, Op: x.request.Op, Status: status, Detail: detail}
-	e.Class = classify(status, detail, c.proven.Load())
+func (c *Client) statusFailure(x *exchange, status int, said string) *failure {
+	e := &Error{Vendor: c.opts.Vendor, Op: x.request.Op, Status: status, Detail: x.request.quote(said), Said: said}
+	e.Class = classify(status, said, c.proven.Load())
 	if errors.Is(e.Class, fault.ErrDenied) {
-		e.Detail = join(detail, "check the API key and what it may do")
+		e.Detail = join(e.Detail, "check the API key and what it may do")
 	}
 	passing := e.Class == nil
 	if passing {

@@ -23,10 +23,14 @@ type Error struct {
 	Status int           // the HTTP status; 0 when there was no answer
 	Code   string        // the vendor's own word for it, such as "SOURCE_NOT_FOUND"; "" when it gives none
 	Detail string        // what the vendor says, or what went wrong, one line without secrets
+	Said   string        // what the vendor says, also when the request is Private and Detail lacks it; for decisions, not for people
 	Wait   time.Duration // what the vendor asks to wait; 0 when it does not
 	Class  error         // a class of package fault; nil for a failure that may pass
 	Err    error         // the cause; may be nil
 }
+
+// ErrLongAnswer is the cause of a failure of Do when the answer is longer than MaxAnswer.
+var ErrLongAnswer = errors.New("the answer is too long")
 
 // Error is the message.
 func (e *Error) Error() string {
@@ -60,6 +64,14 @@ func (e *Error) Unwrap() []error {
 func Status(err error) int {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Status
+	}
+	return 0
+}
+
+// WaitOf is what the vendor asks to wait in an error, 0 when it does not.
+func WaitOf(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Wait
 	}
 	return 0
 }

@@ -498,7 +498,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		}, nil)
 		for _, path := range []string{"/bomb", "/long"} {
 			_, err := c.Do(t.Context(), Request{Op: "x", Method: http.MethodGet, Path: path, MaxAnswer: 1 << 20}, new(any))
-			if err == nil || !strings.Contains(err.Error(), "longer than 1048576 bytes") {
+			if !errors.Is(err, ErrLongAnswer) || !strings.Contains(err.Error(), "longer than 1048576 bytes") {
 				t.Errorf("%s: %v", path, err)
 			}
 			rc, err := c.Open(t.Context(), Request{Op: "x", Method: http.MethodGet, Path: path, MaxAnswer: 1 << 20})

@@ -25,6 +25,8 @@ type Request struct {
 	// Create marks a request that must not be done twice. When it may have taken effect it is not
 	// repeated but fails with fault.ErrUnknown.
 	Create bool
+	// Private marks a request whose answers may hold secrets of others. Nothing of them is logged or part of the message of an error.
+	Private bool
 	// MaxAnswer bounds the answer, decompressed; 0: 16 MiB.
 	MaxAnswer int64
 
@@ -84,6 +86,14 @@ func (r *Request) maxAnswer() int64 {
 	return DefaultMaxAnswer
 }
 
+// quote is what may be shown of words of an answer.
+func (r *Request) quote(words string) string {
+	if r.Private {
+		return ""
+	}
+	return words
+}
+
 // run makes tries until one succeeds or no further one is allowed.
 func (c *Client) run(ctx context.Context, r Request, handle func(*exchange) *failure) error {
 	var body []byte
@@ -117,7 +127,7 @@ func (c *Client) run(ctx context.Context, r Request, handle func(*exchange) *fai
 			return c.notSent(&r, err, last)
 		}
 		c.opts.Logger.Warn("request will be repeated", "op", r.Op, "status", last.Status, "attempt", n, "wait", wait, "err", last)
-		if err := sleep(ctx, wait); err != nil {
+		if err := Pause(ctx, wait); err != nil {
 			return c.notSent(&r, err, last)
 		}
 	}
@@ -152,7 +162,7 @@ func (c *Client) next(r *Request, f *failure, n int, start time.Time) (time.Dura
 	if !f.passing {
 		return 0, e
 	}
-	wait := max(jitter(n), e.Wait)
+	wait := max(Backoff(n), e.Wait)
 	if e.Wait > 0 && (limited || e.Status == http.StatusServiceUnavailable) {
 		c.account.pause(e.Wait)
 	}
@@ -165,20 +175,20 @@ func (c *Client) next(r *Request, f *failure, n int, start time.Time) (time.Dura
 	return wait, nil
 }
 
-// jitter is the wait after the n-th try: anything up to a bound that doubles.
-func jitter(n int) time.Duration {
+// Backoff is the wait after the n-th try, from 1 on: anything up to a bound that doubles.
+func Backoff(n int) time.Duration {
 	return rand.N(min(backoffMin<<min(n-1, 10), backoffMax)) + time.Millisecond
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Pause waits for d or the end of the context, which is an error.
+func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return ctx.Err()
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 // enter waits until a request may start. The function that it gives must be called once the request is over.
@@ -228,7 +238,7 @@ func (c *Client) await(ctx context.Context, r *Request) error {
 			e := &Error{Vendor: c.opts.Vendor, Op: r.Op, Wait: d, Detail: "not sent: the vendor asks to wait " + d.Round(time.Second).String()}
 			return &fault.RetryAfter{Wait: d, Err: e}
 		}
-		if err := sleep(ctx, d); err != nil {
+		if err := Pause(ctx, d); err != nil {
 			return err
 		}
 	}

@@ -124,12 +124,12 @@ func (t *Target) agentItems(ctx context.Context, agent string) ([]targets.Remote
 		return nil, err
 	}
 	op := "get agent " + kb.Printable(agent)
-	body, err := t.do(ctx, httpapi.Request{Op: op, Method: http.MethodGet, Path: path})
+	body, err := t.do(ctx, httpapi.Request{Op: op, Method: http.MethodGet, Path: path, Private: true})
 	if err != nil {
 		if isGone(err) {
 			return nil, noAgent(agent)
 		}
-		return nil, discreet(err)
+		return nil, err
 	}
 	ids, err := decodeAgent(body, agent)
 	if err != nil {
@@ -146,7 +146,7 @@ func (t *Target) writeItems(ctx context.Context, agent string, ids []targets.Rem
 		return err
 	}
 	_, err = t.do(ctx, httpapi.Request{
-		Op: "update agent " + kb.Printable(agent), Method: http.MethodPatch, Path: path, Create: true,
+		Op: "update agent " + kb.Printable(agent), Method: http.MethodPatch, Path: path, Create: true, Private: true,
 		JSON: map[string][]targets.RemoteID{"knowledgeBaseItemsIds": ids},
 	})
 	if errors.Is(err, fault.ErrNotFound) {
@@ -154,9 +154,9 @@ func (t *Target) writeItems(ctx context.Context, agent string, ids []targets.Rem
 		if _, err := t.agentItems(ctx, agent); err != nil {
 			return err
 		}
-		return fault.New(fault.ErrRejected, "hamsa: agent %s did not take the items", kb.Printable(agent)).Because(errors.New(discreet(err).Error()))
+		return fault.New(fault.ErrRejected, "hamsa: agent %s did not take the items", kb.Printable(agent)).Because(errors.New(err.Error()))
 	}
-	return discreet(err)
+	return err
 }
 
 func agentPath(agent string) (string, error) {
@@ -170,20 +170,6 @@ func agentPath(agent string) (string, error) {
 func noAgent(agent string) error {
 	return fault.New(fault.ErrNotFound, "hamsa: agent %s does not exist", kb.Printable(agent)).
 		WithHint("check the id, and that the API key belongs to the same project")
-}
-
-// discreet takes the vendor's words out of an error about an agent: they may repeat parts of the agent, which holds keys.
-func discreet(err error) error {
-	e, ok := errors.AsType[*httpapi.Error](err)
-	if !ok || e.Status == 0 || errors.Is(err, fault.ErrDenied) {
-		return err
-	}
-	quiet := *e
-	quiet.Detail, quiet.Code = "", ""
-	if again, ok := errors.AsType[*fault.RetryAfter](err); ok {
-		return &fault.RetryAfter{Wait: again.Wait, Err: &quiet}
-	}
-	return &quiet
 }
 
 // decodeAgent finds the ids that an agent lists. An answer that is not surely this agent's is an error, because what is

@@ -134,6 +134,7 @@ func TestAssignFailures(t *testing.T) {
 		class  error
 	}{
 		"get refused":       {http.MethodGet, 400, fault.ErrRejected},
+		"get denied":        {http.MethodGet, 401, fault.ErrDenied},
 		"get unavailable":   {http.MethodGet, 503, nil},
 		"patch refused":     {http.MethodPatch, 422, fault.ErrRejected},
 		"patch item absent": {http.MethodPatch, 404, fault.ErrRejected},
@@ -197,10 +198,10 @@ func TestAssignFailures(t *testing.T) {
 	})
 }
 
-// synctestAssign is in with a hook; what httpapi logs of refusals is not looked at.
+// synctestAssign is in with a hook.
 func synctestAssign(t *testing.T, hook func(http.ResponseWriter, *http.Request, string) bool, fn func(*testing.T, *Target, *fake)) {
 	t.Helper()
-	bubble(t, nil, func(t *testing.T, target *Target, f *fake, _ *logBuffer) {
+	in(t, nil, func(t *testing.T, target *Target, f *fake) {
 		f.hook = hook
 		fn(t, target, f)
 	})

@@ -108,7 +108,7 @@ func isGone(err error) bool {
 		return true
 	}
 	e, ok := errors.AsType[*httpapi.Error](err)
-	return ok && e.Status >= 200 && e.Status < 500 && errors.Is(err, fault.ErrRejected) && saysGone(strings.ToLower(e.Detail+" "+e.Code))
+	return ok && e.Status >= 200 && e.Status < 500 && errors.Is(err, fault.ErrRejected) && saysGone(strings.ToLower(e.Said+" "+e.Code))
 }
 
 // missing gives a refusal that speaks of an unknown item its class.

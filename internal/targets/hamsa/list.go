@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
@@ -127,7 +126,7 @@ func (t *Target) fetchPage(ctx context.Context, op, search string, number, take 
 	}
 	body, err := t.do(ctx, httpapi.Request{Op: op, Method: http.MethodGet, Path: itemsPath + "/list", Query: q, MaxAnswer: mostAnswer})
 	if err != nil {
-		if tooLong(err) && take > 1 {
+		if errors.Is(err, httpapi.ErrLongAnswer) && take > 1 { // the list may hold the texts of its items
 			t.take.Store(int32(max(take/4, 1)))
 			return page{}, errTooLong
 		}
@@ -141,12 +140,6 @@ func (t *Target) fetchPage(ctx context.Context, op, search string, number, take 
 		return p, fault.New(fault.ErrIncomplete, "hamsa: %s", op).Because(err).WithHint("check base_url")
 	}
 	return p, nil
-}
-
-// tooLong tells an answer above the bound: the list may hold the texts of its items.
-func tooLong(err error) bool {
-	e, ok := errors.AsType[*httpapi.Error](err)
-	return ok && e.Status == http.StatusOK && strings.HasPrefix(e.Detail, "the answer is longer than")
 }
 
 // incomplete marks the failure of a listing, without hiding what stops the target.
