@@ -98,7 +98,9 @@ func (p *pass) decide(want []part, have []remotePart) verdict {
 // the vendor failed to process takes its content once more.
 func (v *verdict) replace(have []remotePart) {
 	for i := range v.parts {
-		if w := &v.parts[i]; w.id != "" && w.status == targets.StatusFailed {
+		w := &v.parts[i]
+		ours := func(h remotePart) bool { return h.id == w.id && !h.alien }
+		if w.id != "" && w.status == targets.StatusFailed && slices.ContainsFunc(have, ours) {
 			w.old, w.id = w.id, ""
 			v.missing++
 			v.unready--

@@ -30,6 +30,48 @@ func want(contents ...string) []part {
 	return out
 }
 
+// A document takes content in place only when that changes it at once and as a whole; nobody else's ever does.
+func TestReplaceInPlace(t *testing.T) {
+	done := targets.StatusDone
+	alien := have("0", "a", 0, targets.StatusFailed)
+	alien.alien = true
+	pdf := have("1", "a", 0, done)
+	pdf.ext = ".pdf"
+	for name, c := range map[string]struct {
+		want   []part
+		have   []remotePart
+		old    string // of each part
+		retire string
+	}{
+		"new":                    {want("a"), nil, "[]", "[]"},
+		"edited":                 {want("b"), []remotePart{have("1", "a", 0, done)}, "[1]", "[]"},
+		"one part edited":        {want("a", "c"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done)}, "[ 2]", "[]"},
+		"two parts edited":       {want("c", "d"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done)}, "[ ]", "[1 2]"},
+		"whole becomes two":      {want("a", "b"), []remotePart{have("1", "ab", 0, done)}, "[ ]", "[1]"},
+		"two become whole":       {want("ab"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done)}, "[]", "[1 2]"},
+		"a part less":            {want("a", "c"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done), have("3", "c", 3, done)}, "[ ]", "[2 3]"},
+		"two old versions":       {want("c"), []remotePart{have("1", "a", 0, done), have("2", "b", 0, done)}, "[]", "[1 2]"},
+		"an old id goes":         {want("b"), []remotePart{have("1", "a", 0, done), {id: "9", size: -1}}, "[1]", "[9]"},
+		"another kind":           {want("b"), []remotePart{pdf}, "[]", "[1]"},
+		"failed":                 {want("a"), []remotePart{have("1", "a", 0, targets.StatusFailed)}, "[1]", "[]"},
+		"somebody else's":        {want("a"), []remotePart{alien}, "[]", "[]"},
+		"somebody else's, old":   {want("b"), []remotePart{alien}, "[]", "[]"},
+		"being trained":          {want("b"), []remotePart{have("1", "a", 0, targets.StatusWorking)}, "[1]", "[]"},
+		"unchanged":              {want("a"), []remotePart{have("1", "a", 0, done)}, "[]", "[]"},
+		"in place beside a copy": {want("a"), []remotePart{have("1", "a", 0, done), have("2", "a", 0, done)}, "[]", "[2]"},
+	} {
+		v := decide(c.want, c.have)
+		v.replace(c.have)
+		var old []targets.RemoteID
+		for _, p := range v.parts {
+			old = append(old, p.old)
+		}
+		if fmt.Sprint(old) != c.old || fmt.Sprint(v.retire) != c.retire {
+			t.Errorf("%s: in place of %v, retire %v", name, old, v.retire)
+		}
+	}
+}
+
 func TestDecide(t *testing.T) {
 	copied := have("2", "a", 0, targets.StatusDone)
 	copied.copied = true
