@@ -102,7 +102,7 @@ func (c *Console) details(e *kbsync.Entry, indent string) {
 	list(yellow, "held", len(e.Held), func(i int) (string, string) { return e.Held[i].Document, e.Held[i].Reason })
 	list(dim, "skipped", len(e.Skipped), func(i int) (string, string) { return e.Skipped[i].Document, e.Skipped[i].Reason })
 	if e.Orphans > 0 {
-		c.Printf("%s%s %s out of use stay at the vendor, who has no way to delete them\n", indent, c.style(dim, "orphans:"), Plural(e.Orphans, "older version"))
+		c.Printf("%s%s %s out of use, which the vendor has no way to delete\n", indent, c.style(dim, "orphans:"), Plural(e.Orphans, "older version"))
 	}
 	if len(e.Held) > 0 && !e.Approved {
 		c.Printf("%sNothing was deleted. To delete them: kbsyncd approve %s, or run with --allow-deletes. Otherwise bring the documents back.\n",
