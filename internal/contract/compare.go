@@ -13,7 +13,7 @@ import (
 // How likeness is judged: the most that each trait adds, what a candidate needs in all, and by how much it has to be
 // ahead of the next one.
 const (
-	weighTag, weighVerb, weighPath, weighLast, weighEnd, weighName, weighBody = 2, 2, 3, 2, 1, 3, 2
+	weighTag, weighVerb, weighPath, weighLast, weighEnd, weighName, weighDoes, weighBody = 2, 2, 3, 2, 1, 3, 3, 2
 
 	enough      = 7.0
 	aheadAsHit  = 0.75 // of the other requests of the document
@@ -32,6 +32,7 @@ type offered struct {
 	*operation
 	path  []segment
 	words []string // of its path, identifier and summary
+	tags  []string // their words
 	taken bool     // some assumption is this very request
 }
 
@@ -83,7 +84,10 @@ func (d *Document) seenFrom(base string) []*offered {
 		if !ok {
 			continue
 		}
-		out = append(out, &offered{operation: op, path: segments, words: slices.Concat(literals(segments), stems(op.id), stems(op.summary))})
+		out = append(out, &offered{
+			operation: op, path: segments, tags: stems(strings.Join(op.labels, " ")),
+			words: slices.Concat(literals(segments), stems(op.id), stems(op.summary)),
+		})
 	}
 	return out
 }
@@ -138,9 +142,7 @@ func (w *wanted) likeness(o *offered) float64 {
 		return 0
 	}
 	var score float64
-	if sharesTag(w.Tags, o.tags) {
-		score += weighTag
-	}
+	score += weighTag * found(stems(strings.Join(w.Tags, " ")), o.tags)
 	if w.Method == o.method {
 		score += weighVerb
 	}
@@ -150,6 +152,9 @@ func (w *wanted) likeness(o *offered) float64 {
 		score += weighEnd
 	}
 	score += weighName * found(stems(w.Name), o.words)
+	if o.does(w.Name) {
+		score += weighDoes
+	}
 	switch {
 	case len(w.Body) > 0:
 		score += weighBody * found(w.Body, o.body.names)
@@ -157,12 +162,6 @@ func (w *wanted) likeness(o *offered) float64 {
 		score += weighBody
 	}
 	return score
-}
-
-func sharesTag(a, b []string) bool {
-	return slices.ContainsFunc(a, func(x string) bool {
-		return slices.ContainsFunc(b, func(y string) bool { return slices.Equal(stems(x), stems(y)) })
-	})
 }
 
 // deadly are how words begin that speak of taking something away.
@@ -182,14 +181,19 @@ func (w *wanted) bears(o *offered) bool {
 	if w.Method == http.MethodDelete {
 		return says || o.method == http.MethodDelete
 	}
-	return !says && (o.method != http.MethodDelete || o.means(w.Name))
+	return !says && (o.method != http.MethodDelete || o.does(w.Name))
 }
 
-// means tells whether the identifier or the summary begins with what an assumption does, the last word of its name.
-func (o *offered) means(name string) bool {
-	does := stems(name)
+// does tells whether the identifier or the summary begins with what an assumption does, which is the last word of its name.
+// Identifiers may begin with a tag.
+func (o *offered) does(name string) bool {
+	verb := stems(name)
 	for _, text := range []string{o.id, o.summary} {
-		if words := stems(text); len(words) > 0 && words[0] == does[len(does)-1] {
+		words := stems(text)
+		for len(words) > 0 && slices.Contains(o.tags, words[0]) {
+			words = words[1:]
+		}
+		if len(words) > 0 && words[0] == verb[len(verb)-1] {
 			return true
 		}
 	}

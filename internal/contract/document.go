@@ -33,7 +33,7 @@ type Document struct {
 // operation is one verb at one path.
 type operation struct {
 	method, path string
-	tags         []string
+	labels       []string // its tags
 	id, summary  string
 	query        params
 	body         params
@@ -165,7 +165,7 @@ func (p *parser) operations(path string, item any) (out []operation) {
 			continue
 		}
 		o := operation{
-			method: strings.ToUpper(method), path: path, tags: asTexts(op["tags"]),
+			method: strings.ToUpper(method), path: path, labels: asTexts(op["tags"]),
 			id: cut(asText(op["operationId"])), summary: cut(asText(op["summary"])),
 		}
 		o.query.known = true

@@ -53,14 +53,19 @@ func (t *Target) answer(ctx context.Context, op, name string, v vars, in, out an
 	}
 	r.JSON = in
 	ans, err := t.http.Do(ctx, r, out)
-	if httpapi.Status(err) == http.StatusMethodNotAllowed {
-		e := fault.New(fault.ErrSetup, "starleads: %s: the vendor does not know this route", op).Because(err)
-		if _, guessed := defaultRoutes[name]; guessed {
-			e = e.WithHint("%s", remedy(name))
-		}
-		return ans, e
+	return ans, unrouted(err, op, name)
+}
+
+// unrouted gives a refusal of the verb its class: it is the route that is wrong, not what it was used for.
+func unrouted(err error, op, name string) error {
+	if httpapi.Status(err) != http.StatusMethodNotAllowed {
+		return err
 	}
-	return ans, err
+	e := fault.New(fault.ErrSetup, "starleads: %s: the vendor does not know this route", op).Because(err)
+	if _, guessed := defaultRoutes[name]; guessed {
+		e = e.WithHint("%s", remedy(name))
+	}
+	return e
 }
 
 // create makes a request that must not be done twice.
@@ -232,7 +237,7 @@ func fetchPage[T listed](ctx context.Context, t *Target, op, name string, v vars
 	}
 	var body json.RawMessage
 	if _, err := t.http.Do(ctx, r, &body); err != nil {
-		return p, incomplete(err)
+		return p, incomplete(unrouted(err, op, name))
 	}
 	if p, err = decodePage[T](body); err != nil {
 		if len(body) == 0 {

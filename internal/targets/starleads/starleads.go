@@ -258,7 +258,7 @@ func (t *Target) Download(ctx context.Context, id targets.RemoteID) (io.ReadClos
 	r.MaxAnswer = max(2*t.cfg.MaxFileSize, 64<<20)
 	rc, err := t.http.Open(ctx, r)
 	if err != nil {
-		return nil, missing(err, id, "document_download")
+		return nil, missing(unrouted(err, r.Op, "document_download"), id, "document_download")
 	}
 	return rc, nil
 }
