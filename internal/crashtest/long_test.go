@@ -30,10 +30,11 @@ func TestCrash(t *testing.T) {
 		t.Logf("%d kills; where the signals came:\n%s", total, b.String())
 	})
 	for i := 0; i*killsPerWorld < kills; i++ {
-		// A failure prints the seed of its world, and as the seed of the whole test that gives the same world first.
-		t.Run(fmt.Sprintf("world%02d", i+1), func(t *testing.T) {
+		// A failure prints the seed of its world, and as the seed of TestCrashShort that gives the same world of its vendor.
+		m := makers[i%len(makers)]
+		t.Run(fmt.Sprintf("world%02d-%s", i+1, m.name), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, seed+uint64(i))
+			w := newWorld(t, seed+uint64(i), m.make)
 			w.endure(min(killsPerWorld, kills-i*killsPerWorld), 10)
 			mu.Lock()
 			defer mu.Unlock()

@@ -39,9 +39,9 @@ type secrets struct {
 // TestNoSecret holds P8: no key in any output, report, state or other file, whatever the vendor says.
 func TestNoSecret(t *testing.T) {
 	t.Parallel()
-	o := simulator.StarleadsOptions{Key: secretKey, ParseDelay: 10 * time.Millisecond}
-	s := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, o), key: secretKey}
-	s.vendor.AddAgent(ourAgent)
+	sim := simulator.NewStarleads(simulator.StarleadsOptions{Key: secretKey, ParseDelay: 10 * time.Millisecond})
+	sim.AddAgent(ourAgent)
+	s := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, starleads{Starleads: sim}), key: secretKey}
 	tr := newTree(t, rand.New(rand.NewPCG(1, 1)), filepath.Join(s.dir, "docs"))
 	s.configure(`${SECRET_KEY}`, s.vendor.url)
 

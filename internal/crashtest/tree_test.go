@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +19,9 @@ import (
 
 const (
 	sourceName = "docs"
-	fewest     = 20 // documents that deletions leave
-	most       = 75 // documents above which none are added; more than one page of the vendor's lists
-	vendorFile = 5_000_000
+	fewest     = 20      // documents that deletions leave
+	most       = 75      // documents above which none are added; more than one page of the vendor's lists
+	vendorFile = 150_000 // the largest file that the configuration allows
 	maxBig     = 2
 )
 
@@ -39,6 +40,30 @@ type document struct {
 func (d *document) key() kb.Key { return kb.NewKey(sourceName, norm.NFC.String(d.path)) }
 
 func (d *document) big() bool { return len(d.content) > vendorFile }
+
+// small tells that no version since it was last in sync was in parts.
+func (d *document) small() bool {
+	return !slices.ContainsFunc(d.history, func(version []byte) bool { return len(version) > vendorFile })
+}
+
+func (d *document) pdf() bool { return strings.HasSuffix(d.path, ".pdf") }
+
+// file is the document as it is on disk.
+func (d *document) file() []byte {
+	if d.pdf() {
+		return pdf(d.content)
+	}
+	return d.content
+}
+
+var markPattern = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
+
+// marks are what makes a text recognisable, in whatever form a vendor has it: the numbers in its lines, in their order. No
+// two lines that were ever written have the same one.
+func marks(content []byte) []string { return markPattern.FindAllString(string(content), -1) }
+
+// mark makes a new one.
+func (tr *tree) mark() string { return fmt.Sprintf("%016x", tr.rng.Uint64()) }
 
 // tree is a folder of real files and its model.
 type tree struct {
@@ -76,7 +101,7 @@ var stems = []string{
 	strings.Repeat("long ", 40), strings.Repeat("ж", 100), "\u202egnp", "CON", "null", "nul.txt", "#hash", "question?q=1&r=2", "@at", "~tilde",
 }
 
-var extensions = []string{".md", ".md", ".md", ".txt", ".html", ".csv", ".json", ".yaml", ".rst", ".MD", ".py", ""}
+var extensions = []string{".md", ".md", ".md", ".txt", ".html", ".csv", ".json", ".yaml", ".rst", ".MD", ".py", "", ".pdf"}
 
 // freshPath is the path of a new file. The number makes it differ from all others.
 func (tr *tree) freshPath() string {
@@ -95,9 +120,9 @@ func (tr *tree) freshPath() string {
 // words is a small text that no other document has.
 func (tr *tree) words() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Document %d-%d\n\n", tr.next, tr.rng.Uint64())
+	fmt.Fprintf(&b, "# Document %d\n\nThis is version %s.\n\n", tr.next, tr.mark())
 	for range tr.rng.IntN(20) {
-		fmt.Fprintf(&b, "Grüße from paragraph %x.\n\n```\n# no heading\n```\n", tr.rng.Uint64())
+		fmt.Fprintf(&b, "Grüße from paragraph %s.\n\n```\n# no heading\n```\n", tr.mark())
 	}
 	s := b.String()
 	switch tr.rng.IntN(6) {
@@ -114,8 +139,7 @@ func (tr *tree) words() []byte {
 // volume is a text that is too large for one file at the vendor.
 func (tr *tree) volume() []byte {
 	var b bytes.Buffer
-	b.Grow(2*vendorFile + 1<<20)
-	fmt.Fprintf(&b, "# Volume %d\n", tr.rng.Uint64())
+	fmt.Fprintf(&b, "# Volume %d\n", tr.rng.Uint32())
 	size := vendorFile + 1 + tr.rng.IntN(vendorFile/4)
 	if tr.rng.IntN(4) == 0 {
 		size += vendorFile
@@ -124,21 +148,21 @@ func (tr *tree) volume() []byte {
 		if n%50 == 0 {
 			fmt.Fprintf(&b, "\n## Chapter %d\n\n", n/50)
 		}
-		fmt.Fprintf(&b, "Line %08d of a long text that says nothing, but says it in an orderly way: %016x\n", n, tr.rng.Uint64())
+		fmt.Fprintf(&b, "Line %08d of a long text that says nothing, but says it in an orderly way: %s\n", n, tr.mark())
 	}
 	return b.Bytes()
 }
 
 func (tr *tree) write(d *document, content []byte) {
 	name := tr.file(d.path)
+	d.content = content
 	tr.must(os.MkdirAll(filepath.Dir(name), 0o755))
 	if tr.rng.IntN(2) == 0 {
-		tr.must(os.WriteFile(name, content, 0o644))
+		tr.must(os.WriteFile(name, d.file(), 0o644))
 	} else { // as editors save: a new file in the place of the old one
-		tr.must(os.WriteFile(name+".tmp", content, 0o644))
+		tr.must(os.WriteFile(name+".tmp", d.file(), 0o644))
 		tr.must(os.Rename(name+".tmp", name))
 	}
-	d.content = content
 	d.history = append(d.history, content)
 	d.exact = false
 	tr.heat(d)
@@ -146,8 +170,8 @@ func (tr *tree) write(d *document, content []byte) {
 
 func (tr *tree) create(content []byte) *document {
 	d := &document{path: tr.freshPath()}
-	if len(content) > vendorFile {
-		d.path += ".md" // not every kind can be divided
+	if len(content) > vendorFile/2 { // not every kind can be divided, or is as small as its text
+		d.path = strings.TrimSuffix(d.path, ".pdf") + ".md"
 	}
 	tr.write(d, content)
 	tr.docs = append(tr.docs, d)
@@ -233,10 +257,10 @@ func (tr *tree) change() string {
 		c := slices.Clone(d.content)
 		at := tr.rng.IntN(len(c) - 100)
 		i := at + bytes.IndexByte(c[at:], '\n') + 1
-		c = slices.Insert(c, min(i, len(c)), fmt.Appendf(nil, "A line put in between: %x\n", tr.rng.Uint64())...)
+		c = slices.Insert(c, min(i, len(c)), fmt.Appendf(nil, "A line put in between: %s\n", tr.mark())...)
 		tr.rewrite(d, c)
 	case tr.rng.IntN(2) == 0:
-		tr.rewrite(d, append(slices.Clone(d.content), fmt.Sprintf("\nOne line more: %x\n", tr.rng.Uint64())...))
+		tr.rewrite(d, append(slices.Clone(d.content), fmt.Sprintf("\nOne line more: %s\n", tr.mark())...))
 	default:
 		tr.rewrite(d, tr.words())
 	}
@@ -246,8 +270,9 @@ func (tr *tree) change() string {
 // stealth changes a document's bytes but neither its size nor its modification time.
 func (tr *tree) stealth() string {
 	d := tr.pick()
-	i := bytes.IndexAny(d.content, "0123456789")
-	if i < 0 || d.big() {
+	at := markPattern.FindIndex(d.content)
+	i := at[0] + bytes.IndexAny(d.content[at[0]:at[1]], "0123456789")
+	if i < at[0] || d.big() {
 		return ""
 	}
 	info, err := os.Stat(tr.file(d.path))
@@ -282,7 +307,7 @@ func (tr *tree) touch() string {
 // touchUp writes the same bytes again.
 func (tr *tree) touchUp() string {
 	d := tr.pick()
-	tr.must(os.WriteFile(tr.file(d.path), d.content, 0o644))
+	tr.must(os.WriteFile(tr.file(d.path), d.file(), 0o644))
 	return "write again " + d.path
 }
 
@@ -300,8 +325,14 @@ func (tr *tree) relocate(d *document, to string) {
 func (tr *tree) rename() string {
 	d := tr.pick()
 	from, to := d.path, tr.freshPath()
-	if tr.rng.IntN(3) > 0 || d.big() {
+	switch {
+	case d.pdf():
+		to += ".pdf"
+	case tr.rng.IntN(3) > 0, d.big():
 		to += path.Ext(from)
+	}
+	if !d.pdf() { // only its name would be one
+		to = strings.TrimSuffix(to, ".pdf")
 	}
 	tr.must(os.MkdirAll(filepath.Dir(tr.file(to)), 0o755))
 	tr.must(os.Rename(tr.file(from), tr.file(to)))
@@ -366,7 +397,7 @@ func (tr *tree) twin() string {
 // swap exchanges two files. By their keys both were edited.
 func (tr *tree) swap() string {
 	a, b := tr.pick(), tr.pick()
-	if a == b || a.big() || b.big() {
+	if a == b || a.big() || b.big() || a.pdf() || b.pdf() {
 		return ""
 	}
 	ca, cb := a.content, b.content

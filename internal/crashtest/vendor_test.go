@@ -4,12 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"kbsyncd/internal/simulator"
 )
 
 // phase tells when a trap springs.
@@ -34,9 +31,10 @@ type trap struct {
 
 // vendor serves a simulated vendor over HTTP and lets a trap watch the requests.
 type vendor struct {
-	*simulator.Starleads
+	store
 
-	url string
+	url   string
+	kinds []kind
 
 	mu     sync.Mutex // guards everything below
 	flying int
@@ -45,8 +43,8 @@ type vendor struct {
 	trap   *trap
 }
 
-func newVendor(t *testing.T, o simulator.StarleadsOptions) *vendor {
-	v := &vendor{Starleads: simulator.NewStarleads(o), quiet: make(chan struct{})}
+func newVendor(t *testing.T, s store) *vendor {
+	v := &vendor{store: s, kinds: s.kinds(), quiet: make(chan struct{})}
 	close(v.quiet)
 	srv := httptest.NewServer(v)
 	v.url = srv.URL
@@ -60,7 +58,7 @@ func newVendor(t *testing.T, o simulator.StarleadsOptions) *vendor {
 
 // ServeHTTP implements http.Handler.
 func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	kind := kindOf(r)
+	kind := kindOf(v.kinds, r)
 	t := v.enter(kind)
 	defer v.leave()
 	if t != nil {
@@ -74,7 +72,7 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			defer func() { time.AfterFunc(t.linger, func() { t.strike(where) }) }()
 		}
 	}
-	v.Starleads.ServeHTTP(w, r)
+	v.store.ServeHTTP(w, r)
 }
 
 // enter counts a request and gives the trap that it springs.
@@ -135,27 +133,4 @@ func (v *vendor) idle(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// The kinds of requests that a trap can wait for.
-var kinds = []string{"dataset", "list", "upload", "parse", "rename", "delete", "agent"}
-
-func kindOf(r *http.Request) string {
-	path := r.URL.Path
-	switch {
-	case !strings.HasPrefix(path, "/Dataset/"):
-		if strings.HasPrefix(path, "/Dataset") {
-			return "dataset"
-		}
-		return "agent"
-	case strings.HasSuffix(path, "parse"), strings.HasSuffix(path, "stop-parsing"):
-		return "parse"
-	case r.Method == http.MethodPost:
-		return "upload"
-	case r.Method == http.MethodPatch:
-		return "rename"
-	case r.Method == http.MethodDelete:
-		return "delete"
-	}
-	return "list"
 }

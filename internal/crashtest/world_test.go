@@ -5,11 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,11 +21,10 @@ import (
 	"time"
 
 	"kbsyncd/internal/kb"
-	"kbsyncd/internal/simulator"
 )
 
 const (
-	apiKey      = "crash-key"
+	apiKey      = "sk-crash-Zk7Qv92XwPq4LmT8"
 	owner       = "crash-docs"
 	syncName    = "handbook"
 	datasetName = "Crash handbook"
@@ -41,7 +44,13 @@ var binary struct {
 	err  error
 }
 
+// The worlds wait for their vendors most of the time, so more of them run at once than there are processors.
+const parallelWorlds = "8"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", parallelWorlds); err != nil {
+		panic(err)
+	}
 	dir, err := os.MkdirTemp("", "kbsyncd-crashtest-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -75,14 +84,13 @@ type world struct {
 	seed   uint64
 	rng    *rand.Rand
 	dir    string
-	opts   simulator.StarleadsOptions
 	vendor *vendor
 	tree   *tree
 	scope  kb.Scope
 
-	foreign []simulator.Document // what must stay as it is
-	theirs  string               // the chat of the other agent
-	keeps   bool                 // the state is never lost and the vendor never listed unasked
+	foreign map[string]remote // what must stay as it is
+	theirs  string            // what agents were given by others
+	keeps   bool              // the state is never lost and the vendor never listed unasked
 
 	round, kills int
 	journal      []string // what happened since the store was last right
@@ -91,26 +99,17 @@ type world struct {
 	usual        time.Duration // how long a pass takes
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, seed uint64, make func(dice) store) *world {
 	rng := rand.New(rand.NewPCG(seed, 3))
-	chance := func(percent int) bool { return rng.IntN(100) < percent }
-	o := simulator.StarleadsOptions{
-		Key: apiKey, Seed: seed, ParseDelay: time.Duration(50+rng.IntN(150)) * time.Millisecond, Latency: time.Duration(rng.IntN(4)) * time.Millisecond,
-		MixedBatch500: chance(50), BareLists: chance(40), UpperStatus: chance(50), BadIDs400: chance(50), ShuffledUpload: chance(50),
-		NumericIDs: chance(40), NoStatus: chance(30), AllowEmptyChat: chance(50), RenameResets: chance(40),
-	}
-	if chance(30) {
-		o.ParseSlots = 4
-	}
+	d := dice{rng}
 	w := &world{
-		t: t, seed: seed, rng: rng, dir: t.TempDir(), opts: o, vendor: newVendor(t, o), scope: kb.NewScope(owner, syncName),
-		stages: map[string]int{}, usual: 2 * time.Second,
+		t: t, seed: seed, rng: rng, dir: t.TempDir(), vendor: newVendor(t, make(d)), scope: kb.NewScope(owner, syncName),
+		foreign: map[string]remote{}, stages: map[string]int{}, usual: 2 * time.Second,
 	}
 	w.tree = newTree(t, rng, filepath.Join(w.dir, "docs"))
-	w.vendor.AddAgent(ourAgent)
-	w.theirs = w.vendor.Connect(otherAgent, "Somebody's chat")
-	w.keeps = chance(50)
-	if chance(50) { // else the first pass has to make the dataset
+	w.theirs = w.vendor.assignments(w.foreign)
+	w.keeps = d.chance(50)
+	if d.chance(50) { // else the first pass has to make the store
 		w.settleStrangers()
 	}
 	w.must(os.WriteFile(w.config(), []byte(w.yaml()), 0o600))
@@ -119,6 +118,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 
 func (w *world) config() string { return filepath.Join(w.dir, "kbsync.yaml") }
 func (w *world) state() string  { return filepath.Join(w.dir, "state", "kbsync.db") }
+func (w *world) report() string { return filepath.Join(w.dir, "report.json") }
 
 func (w *world) yaml() string {
 	return fmt.Sprintf(`state: ./state/kbsync.db
@@ -129,17 +129,15 @@ sources:
   %s: { type: folder, path: ./docs }
 targets:
   vendor:
-    type: starleads
+    %s
     api_key: ${CRASH_KEY}
-    base_url: %s
-    dataset: %s
-    chat: %s
     rate: 1000
     settle_timeout: 3s
     timeout: 20s
+    max_file_size: %d
 syncs:
   %s: { from: %s, to: vendor, agents: [%s] }
-`, owner, sourceName, w.vendor.url, datasetName, chatName, syncName, sourceName, ourAgent)
+`, owner, sourceName, w.vendor.target(w.vendor.url), vendorFile, syncName, sourceName, ourAgent)
 }
 
 func (w *world) must(err error) {
@@ -154,7 +152,7 @@ func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, format, args...)
-	fmt.Fprintf(&b, "\n\nKBSYNC_CRASH_SEED=%d, round %d, %d kills\nvendor: %+v\n\nsince the store was last right:\n", w.seed, w.round, w.kills, w.opts)
+	fmt.Fprintf(&b, "\n\nKBSYNC_CRASH_SEED=%d, round %d, %d kills\nvendor: %s\n\nsince the store was last right:\n", w.seed, w.round, w.kills, w.vendor.says())
 	for _, line := range tail(w.journal, 60) {
 		fmt.Fprintf(&b, "  %s\n", kb.Printable(line))
 	}
@@ -163,8 +161,9 @@ func (w *world) fail(format string, args ...any) {
 		fmt.Fprintf(&b, "  %s %s %s?%s → %d, %d files\n", r.Time.Format("05.000"), r.Method, r.Path, r.Query, r.Status, r.Files)
 	}
 	b.WriteString("\nwhat the vendor has:\n")
-	for _, d := range w.vendor.Documents() {
-		fmt.Fprintf(&b, "  %s %-9s %8d bytes %.30q %s\n", d.ID, d.Status, len(d.Content), d.Content, kb.Printable(d.Name))
+	all := w.vendor.documents()
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "  %s\n", all[id])
 	}
 	b.WriteString("\nstandard error of the last passes:\n")
 	for _, l := range w.logs {
@@ -203,6 +202,7 @@ type report struct {
 	ExitCode int    `json:"exit_code"`
 	Syncs    []struct {
 		Documents int   `json:"documents"`
+		Orphans   int   `json:"orphans"`
 		Skipped   []any `json:"skipped"`
 		Pending   []any `json:"pending"`
 		Failed    []any `json:"failed"`
@@ -268,11 +268,31 @@ func (w *world) run(a attempt) outcome {
 	if ctx.Err() != nil {
 		w.fail("a pass did not end within %v", passTimeout)
 	}
+	if file, leaked := w.leaked(stderr.Bytes()); leaked {
+		w.fail("P8: the key is in %s", file)
+	}
 	w.vendor.set(nil)
 	idle, stop := context.WithTimeout(w.t.Context(), passTimeout)
 	defer stop()
 	w.must(w.vendor.idle(idle))
 	return out
+}
+
+// leaked tells where the key is, of what a pass said and wrote.
+func (w *world) leaked(said []byte) (where string, leaked bool) {
+	if bytes.Contains(said, []byte(apiKey)) {
+		return "what the program says", true
+	}
+	for _, file := range []string{w.state(), w.report()} {
+		b, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			w.must(err)
+		}
+		if bytes.Contains(b, []byte(apiKey)) {
+			return file, true
+		}
+	}
+	return "", false
 }
 
 func lastLines(s string, n int) string {
@@ -281,7 +301,7 @@ func lastLines(s string, n int) string {
 
 // pass runs the program to its end and holds its report against its exit code.
 func (w *world) pass(args ...string) outcome {
-	file := filepath.Join(w.dir, "report.json")
+	file := w.report()
 	out := w.run(attempt{args: append([]string{"--report", file}, args...)})
 	raw, err := os.ReadFile(file)
 	w.must(err)
