@@ -25,7 +25,7 @@ func Read(ctx context.Context, src []byte, l markup.Limits) (markup.Result, erro
 		Archive: a, xml: func(src []byte) *markup.XML { return markup.NewXML(ctx, src, l) },
 		items: map[string]item{}, locked: map[string]bool{},
 	}
-	if err := b.open(); err != nil {
+	if err := b.open(l); err != nil {
 		return markup.Result{}, err
 	}
 	w := markup.NewWriter(l.Output)
@@ -71,7 +71,7 @@ type book struct {
 }
 
 // open finds the package document and reads it.
-func (b *book) open() error {
+func (b *book) open(l markup.Limits) error {
 	root := ""
 	err := b.elements("META-INF/container.xml", func(_ *markup.XML, e markup.Element) error {
 		if e.Name == "rootfile" && root == "" {
@@ -84,7 +84,7 @@ func (b *book) open() error {
 	}
 	if b.Has("META-INF/encryption.xml") {
 		err := b.elements("META-INF/encryption.xml", func(_ *markup.XML, e markup.Element) error {
-			if e.Name == "CipherReference" {
+			if e.Name == "CipherReference" && len(b.locked) < l.Members {
 				b.locked[strings.ToLower(member("", e.Attr("URI")))] = true
 			}
 			return nil
@@ -101,12 +101,15 @@ func (b *book) open() error {
 				b.title, err = x.Text()
 			}
 		case "item":
+			if len(b.items) >= l.Members {
+				return nil
+			}
 			b.items[e.Attr("id")] = item{
 				member: member(root, e.Attr("href")), kind: e.Attr("media-type"),
 				nav: slices.Contains(strings.Fields(e.Attr("properties")), "nav"),
 			}
 		case "itemref":
-			if e.Attr("linear") != "no" {
+			if e.Attr("linear") != "no" && len(order) < l.Members {
 				order = append(order, e.Attr("idref"))
 			}
 		}

@@ -33,14 +33,26 @@ type Inline []Run
 // Text makes an Inline of plain text.
 func Text(s string) Inline { return Inline{{Text: s}} }
 
-// Add appends text, joining it to the last run when that looks the same.
+// A document may be one endless paragraph, or one of millions of runs.
+const (
+	joinBelow = 256     // up to where short runs that look the same are joined as they come
+	maxRuns   = 100_000 // of one paragraph; what follows looks like the last of them
+)
+
+// Add appends text.
 func (p *Inline) Add(r Run) {
 	if r.Text == "" {
 		return
 	}
-	if n := len(*p); n > 0 && (*p)[n-1].Style == r.Style && (*p)[n-1].Link == r.Link {
-		(*p)[n-1].Text += r.Text
-		return
+	if n := len(*p); n > 0 {
+		last := &(*p)[n-1]
+		if n >= maxRuns {
+			r.Style, r.Link = last.Style, last.Link
+		}
+		if last.Style == r.Style && last.Link == r.Link && len(last.Text) < joinBelow {
+			last.Text += r.Text
+			return
+		}
 	}
 	*p = append(*p, r)
 }
@@ -130,7 +142,31 @@ func (p Inline) tidy() Inline {
 		if strings.TrimSpace(r.Text) == "" && len(out) > 0 { // space has no look of its own
 			r.Style, r.Link = out[len(out)-1].Style&^(Raw|Code), out[len(out)-1].Link
 		}
-		out.Add(r)
+		if r.Text != "" {
+			out = append(out, r)
+		}
+	}
+	return out.joined()
+}
+
+// joined makes one run of those that look alike and follow each other.
+func (p Inline) joined() Inline {
+	out := p[:0]
+	for i := 0; i < len(p); {
+		end := i + 1
+		for end < len(p) && p[end].Style == p[i].Style && p[end].Link == p[i].Link {
+			end++
+		}
+		run := p[i]
+		if end > i+1 {
+			var b strings.Builder
+			for _, r := range p[i:end] {
+				b.WriteString(r.Text)
+			}
+			run.Text = b.String()
+		}
+		out = append(out, run)
+		i = end
 	}
 	return out
 }

@@ -21,6 +21,7 @@ type XML struct {
 	cancel   func() error
 	depth    int
 	maxDepth int
+	refused  error // what was wrong before the first token
 	tokens   int
 }
 
@@ -53,16 +54,16 @@ func (e Element) AttrNS(spaceEnd, local string) string {
 
 // NewXML reads src, which may be in any charset that it declares or that its byte order mark tells. A cancelled context ends it.
 func NewXML(ctx context.Context, src []byte, l Limits) *XML {
-	var r io.Reader = bytes.NewReader(src)
 	wide := len(src) >= 2 && (src[0] == 0xfe && src[1] == 0xff || src[0] == 0xff && src[1] == 0xfe || src[0] == '<' && src[1] == 0 || src[0] == 0 && src[1] == '<')
 	if wide {
 		order := unicode.LittleEndian
 		if src[0] == 0xfe || src[0] == 0 {
 			order = unicode.BigEndian
 		}
-		r = unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(r)
+		// Where it is damaged, the decoder puts a sign that says so.
+		src, _ = unicode.UTF16(order, unicode.UseBOM).NewDecoder().Bytes(src)
 	}
-	d := xml.NewDecoder(r)
+	d := xml.NewDecoder(bytes.NewReader(src))
 	d.Entity = xml.HTMLEntity
 	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
 		if wide {
@@ -70,7 +71,46 @@ func NewXML(ctx context.Context, src []byte, l Limits) *XML {
 		}
 		return charset.NewReaderLabel(label, in)
 	}
-	return &XML{d: d, cancel: ctx.Err, maxDepth: l.Depth}
+	return &XML{d: d, cancel: ctx.Err, maxDepth: l.Depth, refused: refuse(src, l)}
+}
+
+// maxAttributes is far above what any element needs.
+const maxAttributes = 1000
+
+// refuse looks for single tokens that would take much more memory than they are long, or hold more text than may come out: the
+// decoder makes one value of each.
+func refuse(src []byte, l Limits) error {
+	skip := func(end string) int {
+		if at := bytes.Index(src, []byte(end)); at >= 0 {
+			return at
+		}
+		return len(src)
+	}
+	for len(src) > 0 {
+		n := 0
+		switch {
+		case src[0] != '<':
+			n = skip("<")
+		case bytes.HasPrefix(src, []byte("<!--")):
+			n = skip("-->")
+		case bytes.HasPrefix(src, []byte("<![CDATA[")):
+			n = skip("]]>")
+		case bytes.HasPrefix(src, []byte("<?")):
+			n = skip("?>")
+		default:
+			if n = 1 + bytes.IndexByte(src[1:], '<'); n == 0 { // there is none within a tag; the text after it may count along
+				n = len(src)
+			}
+			if n > 4*maxAttributes && attributes(src[:n]) > maxAttributes {
+				return fault.New(fault.ErrUnsupported, "it has an element of more than %d attributes", maxAttributes).WithHint("save it again in a simpler form")
+			}
+		}
+		if int64(n) > l.Output {
+			return fault.New(fault.ErrUnsupported, "its text is larger than %d MB", l.Output>>20).WithHint("divide the document")
+		}
+		src = src[max(n, 1):]
+	}
+	return nil
 }
 
 // Each calls element for every child element of the innermost open one, and text, unless it is nil, for the text between them. element may read the child's own children
@@ -119,6 +159,25 @@ func (x *XML) Text() (string, error) {
 	return b.String(), nil
 }
 
+// attributes counts those of the tag that src begins with.
+func attributes(src []byte) (n int) {
+	quote := byte(0)
+	for _, c := range src {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+				n++
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '>':
+			return n
+		}
+	}
+	return n
+}
+
 // skipTo reads up to the end of the element that was opened at this depth.
 func (x *XML) skipTo(depth int) error {
 	for x.depth > depth {
@@ -130,6 +189,9 @@ func (x *XML) skipTo(depth int) error {
 }
 
 func (x *XML) token() (xml.Token, error) {
+	if x.refused != nil {
+		return nil, x.refused
+	}
 	if x.tokens++; x.tokens%1024 == 0 {
 		if err := x.cancel(); err != nil {
 			return nil, err

@@ -118,6 +118,11 @@ func TestWordCornerCases(t *testing.T) {
 			p(`<w:pPr><w:pStyle w:val="berschrift2"/></w:pPr>`, "By name") + p(`<w:pPr><w:pStyle w:val="Mine"/></w:pPr>`, "By base") + p(`<w:pPr><w:outlineLvl w:val="2"/></w:pPr>`, "By outline"),
 			"## By name\n\n## By base\n\n### By outline\n",
 		},
+		"table of contents": {
+			`<w:sdt><w:sdtPr><w:docPartObj><w:docPartGallery w:val="Table of Contents"/></w:docPartObj></w:sdtPr><w:sdtContent>` + p("Contents") + `</w:sdtContent></w:sdt>` +
+				p(field("begin"), `<w:r><w:instrText>TOC \o "1-3"</w:instrText></w:r>`, field("separate"), "First 1") + p("Second 2", field("end")) + p("text"),
+			"text\n",
+		},
 		"notes": {
 			p("text", `<w:r><w:footnoteReference w:id="2"/></w:r>`, " more", `<w:r><w:endnoteReference w:id="2"/></w:r>`, `<w:r><w:footnoteReference w:id="77"/></w:r>`),
 			"text[^1] more[^2]\n\n[^1]: the note\n\n[^2]: the end\n",
@@ -216,6 +221,7 @@ func TestRichTextCornerCases(t *testing.T) {
 			`{\header head}{\footer foot}{\pict\pngblip 89504e47}{\*\annotation comment}{\*\unknown \b no}{\v hidden}{\deleted gone}{\revised new} seen\bin5 {}{}x\par`, "new seen\n",
 		},
 		"link":             {`see {\field{\*\fldinst{HYPERLINK "https://example.com/x"}}{\fldrslt{\ul the page}}} and {\field{\*\fldinst PAGE}{\fldrslt 3}}\par`, "see [the page](https://example.com/x) and 3\n"},
+		"contents":         {`{\field{\*\fldinst TOC \\o "1-2"}{\fldrslt First\tab 1\par Second\tab 2\par}}text\par`, "text\n"},
 		"note":             {`text{\super\chftn}{\footnote \pard\plain{\super\chftn} the note\par and more} goes on\par next\par`, "text[^1] goes on\n\nnext\n\n[^1]: the note  \n    and more\n"},
 		"headings":         {`{\pard\s1 By style\par}{\pard\outlinelevel2 By level\par}{\pard\s3 By base\par}text`, "# By style\n\n### By level\n\n# By base\n\ntext\n"},
 		"list":             {`{\pard{\listtext 1.\tab}\ls1\ilvl0 one\par}{\pard{\listtext a)\tab}\ls1\ilvl1 sub\par}{\pard{\listtext\'b7\tab}\ls2\ilvl0 dot\par}\pard text\par`, "1. one\n   1. sub\n- dot\n\ntext\n"},

@@ -71,7 +71,9 @@ func (d *docx) open(main string) error {
 				return nil
 			}
 			note, err := d.apart(func(out markup.Blocks) error { return d.blocks(x, out) })
-			d.notes[kind+e.Attr("id")] = note
+			if len(d.notes) < maxNames {
+				d.notes[kind+e.Attr("id")] = note
+			}
 			return err
 		})
 		if err != nil {
@@ -110,12 +112,36 @@ func (d *docx) block(x *markup.XML, e markup.Element, out markup.Blocks) error {
 			out.Table(rows)
 		}
 		return err
-	case "sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag":
+	case "sdt":
+		return d.control(x, inner)
+	case "ins", "moveTo", "customXml", "smartTag":
 		return x.Each(inner, nil)
 	case "AlternateContent":
 		return alternative(x, inner)
 	}
 	return nil
+}
+
+// control reads the content of a content control, unless it is a table of contents.
+func (d *docx) control(x *markup.XML, fn func(markup.Element) error) error {
+	contents := false
+	return x.Each(func(e markup.Element) error {
+		switch {
+		case e.Name == "sdtContent" && !contents:
+			return x.Each(fn, nil)
+		case e.Name == "sdtPr":
+			return x.Each(func(e markup.Element) error {
+				if e.Name != "docPartObj" {
+					return nil
+				}
+				return x.Each(func(e markup.Element) error {
+					contents = contents || e.Name == "docPartGallery" && e.Attr("val") == "Table of Contents"
+					return nil
+				}, nil)
+			}, nil)
+		}
+		return nil
+	}, nil)
 }
 
 // alternative reads the first choice of several forms of one content.
@@ -188,6 +214,9 @@ func (d *docx) table(x *markup.XML) ([][]markup.Inline, error) {
 			t.row()
 			deleted = false
 			err := x.Each(child, nil)
+			if t.cells > maxCells {
+				return errCells()
+			}
 			if deleted {
 				t.rows = t.rows[:len(t.rows)-1]
 			}

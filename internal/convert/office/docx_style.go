@@ -55,7 +55,7 @@ func (d *docx) readStyles(part string) (docxStyles, error) {
 		return s, nil
 	}
 	err := d.each(part, func(x *markup.XML, e markup.Element) error {
-		if e.Name != "style" {
+		if e.Name != "style" || len(s.paragraphs)+len(s.run) >= maxNames {
 			return nil
 		}
 		id := e.Attr("styleId")
@@ -177,6 +177,9 @@ func (d *docx) readLists(part string) (docxLists, error) {
 		return l, nil
 	}
 	return l, d.each(part, func(x *markup.XML, e markup.Element) error {
+		if len(l.levels)+len(l.lists) >= maxNames {
+			return nil
+		}
 		switch e.Name {
 		case "abstractNum":
 			levels := new([9]docxLevel)

@@ -14,6 +14,9 @@ type field struct {
 	link        string
 }
 
+// maxInstruction bounds the instruction of a field.
+const maxInstruction = 4096
+
 // paragraph is one paragraph of a Word document being read.
 type paragraph struct {
 	*docx
@@ -125,7 +128,7 @@ func (p *paragraph) run() error {
 			p.fieldChar(e.Attr("fldCharType"))
 		case "instrText":
 			text, err := p.x.Text()
-			if n := len(p.fields); n > 0 && !p.fields[n-1].result && len(p.fields[n-1].instruction) < 1<<16 {
+			if n := len(p.fields); n > 0 && !p.fields[n-1].result && len(p.fields[n-1].instruction) < maxInstruction {
 				p.fields[n-1].instruction += text
 			}
 			return err
@@ -162,6 +165,12 @@ func setStyle(s markup.Style, property string, on bool) markup.Style {
 	return s &^ bit
 }
 
+// isContents tells whether a field is a table of contents: headings once more, and numbers of pages.
+func isContents(instruction string) bool {
+	name, _, _ := strings.Cut(strings.TrimSpace(instruction), " ")
+	return name == "TOC"
+}
+
 // scriptStyle sets what is called superscript or subscript, or begins so.
 func scriptStyle(s markup.Style, name string) markup.Style {
 	s &^= markup.Super | markup.Sub
@@ -178,7 +187,7 @@ func scriptStyle(s markup.Style, name string) markup.Style {
 func (p *paragraph) add(text string, style markup.Style) {
 	link := p.link
 	for _, f := range p.fields {
-		if !f.result {
+		if !f.result || isContents(f.instruction) {
 			return
 		}
 		if f.link != "" {
@@ -191,7 +200,7 @@ func (p *paragraph) add(text string, style markup.Style) {
 func (p *paragraph) fieldChar(kind string) {
 	n := len(p.fields)
 	switch {
-	case kind == "begin":
+	case kind == "begin" && n < maxNames:
 		p.fields = append(p.fields, field{})
 	case kind == "separate" && n > 0:
 		p.fields[n-1].result = true

@@ -116,7 +116,7 @@ func (d *odt) block(x *markup.XML, e markup.Element, out markup.Blocks) error {
 		err := d.rows(x, &t)
 		out.Table(t.rows)
 		return err
-	case "section", "numbered-paragraph":
+	case "section", "numbered-paragraph", "bibliography", "index-body", "index-title":
 		return x.Each(func(e markup.Element) error { return d.block(x, e, out) }, nil)
 	case "frame", "custom-shape", "g", "rect", "ellipse": // anchored to the page
 		p := odtParagraph{odt: d, x: x}
@@ -174,7 +174,9 @@ func (d *odt) list(x *markup.XML, e markup.Element, out markup.Blocks) error {
 	style := d.lists[name]
 	if style == nil {
 		style = &odtList{}
-		d.lists[name] = style
+		if len(d.lists) < maxNames {
+			d.lists[name] = style
+		}
 	}
 	level := style.level(depth)
 	if l.count = level.start - 1; e.Attr("continue-numbering") == "true" || e.Attr("continue-list") != "" {
@@ -244,7 +246,9 @@ func (d *odt) rows(x *markup.XML, t *table) error {
 		case "table-header-rows", "table-rows", "table-row-group":
 			return d.rows(x, t)
 		case "table-row":
-			t.row()
+			if t.row(); t.cells > maxCells {
+				return errCells()
+			}
 			return x.Each(func(e markup.Element) error {
 				switch e.Name {
 				case "table-cell":

@@ -70,6 +70,9 @@ func namedStyle(name string) odtStyle {
 // another of the same name, the content's counts, which is read last.
 func (d *odt) readStyle(x *markup.XML, e markup.Element) error {
 	name := e.Attr("name")
+	if len(d.styles)+len(d.lists) >= maxNames {
+		return nil
+	}
 	switch e.Name {
 	case "style":
 		shown := e.Attr("display-name")

@@ -1,6 +1,6 @@
 // Package office reads office documents: DOCX, PPTX, ODT and RTF. It keeps what a reader of the document reads: text in its order, headings, lists, tables,
 // links, notes; what was inserted by tracked changes, not what they deleted. It drops what repeats or surrounds it: headers and
-// footers of pages, comments, hidden text, pictures but for their descriptions. Nothing that a document names is ever fetched or run.
+// footers of pages, tables of contents, comments, hidden text, pictures but for their descriptions. Nothing that a document names is ever fetched or run.
 package office
 
 import (
@@ -22,6 +22,9 @@ var (
 
 // maxCells bounds the cells of one table, which is held in memory until it ends.
 const maxCells = 400_000
+
+// maxNames bounds the definitions of one kind: styles, lists, relations, notes. More of them are ignored.
+const maxNames = 50_000
 
 // errCells says that a table is too large.
 func errCells() error {
@@ -75,7 +78,9 @@ func (p *pack) relations(part string) (map[string]relation, error) {
 		if e.Attr("TargetMode") != "External" {
 			r.target = markup.MemberName(part, r.target)
 		}
-		rels[e.Attr("Id")] = r
+		if len(rels) < maxNames {
+			rels[e.Attr("Id")] = r
+		}
 		return nil
 	})
 	return rels, err

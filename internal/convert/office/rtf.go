@@ -304,11 +304,15 @@ func (r *rtf) write(text string) {
 	case toFonts:
 		r.defineFont(text)
 	case toStyles:
-		r.entry.name += text
+		if len(r.entry.name) < maxInstruction {
+			r.entry.name += text
+		}
 	case toTitle:
-		r.title += text
+		if len(r.title) < maxInstruction {
+			r.title += text
+		}
 	case toField:
-		if r.state.field != nil && len(*r.state.field) < 1<<16 {
+		if r.state.field != nil && len(*r.state.field) < maxInstruction {
 			*r.state.field += text
 		}
 	case toLabel:

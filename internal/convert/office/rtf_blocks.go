@@ -26,7 +26,9 @@ func (r *rtf) endStyle() {
 	if level, ok := headingLevel(e.name); ok {
 		e.outline = level + 1
 	}
-	r.styles[e.number] = e
+	if len(r.styles) < maxNames {
+		r.styles[e.number] = e
+	}
 }
 
 // styleOf resolves the style of a paragraph with those that it is based on.
@@ -181,6 +183,10 @@ func (r *rtf) endRow() {
 		r.endCell()
 	}
 	r.table.row()
+	if r.table.cells > maxCells {
+		r.tooLarge = true
+		r.table.rows = nil
+	}
 	for _, cell := range r.row {
 		if r.table.add(cell, 1) != nil {
 			r.tooLarge = true

@@ -81,6 +81,9 @@ func (r *rtf) group(word string) bool {
 		if link := hyperlink(*r.state.field); link != "" {
 			r.state.link = link
 		}
+		if isContents(*r.state.field) {
+			r.state.to = toNowhere
+		}
 	case "listtext", "pntext":
 		r.label, r.state.to = "", toLabel
 	case "footnote":
@@ -115,7 +118,9 @@ func (r *rtf) look(word string, n int, on bool) bool {
 		s.font = n
 		if s.to == toFonts {
 			r.font = &rtfFont{}
-			r.fonts[n] = r.font
+			if len(r.fonts) < maxNames {
+				r.fonts[n] = r.font
+			}
 		}
 	case "fcharset":
 		r.font.charset = n

@@ -89,7 +89,10 @@ type table struct {
 }
 
 // row begins a row.
-func (t *table) row() { t.rows = append(t.rows, nil) }
+func (t *table) row() {
+	t.rows = append(t.rows, nil)
+	t.cells++
+}
 
 // add adds a cell to the last row, and empty ones for the columns that it spans besides its own.
 func (t *table) add(cell markup.Inline, span int) error {
