@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 
 	"kbsyncd/internal/kb"
 )
@@ -28,6 +29,8 @@ func TestEncodings(t *testing.T) {
 		{"UTF-16 big", "\xfe\xff", text, big},
 		{"UTF-16 little without mark", "", text, little},
 		{"UTF-16 big without mark", "", text, big},
+		{"UTF-32 little", "\xff\xfe\x00\x00", text, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
+		{"Windows-1251", "", "# Руководство\n\nНасос включается зелёной кнопкой и выключается красной.\n", charmap.Windows1251},
 		{"Windows-1252", "", text, charmap.Windows1252},
 		{"Latin-1", "", latin, charmap.ISO8859_1},
 	}

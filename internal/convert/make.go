@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"kbsyncd/internal/convert/markup"
+	"kbsyncd/internal/convert/plain"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 )
@@ -187,7 +188,7 @@ func (p *product) cook(ctx context.Context, src []byte, by recipe) (err error) {
 	defer recovered(&err)
 	switch by.way {
 	case wayDecode:
-		p.data, err = decode(src)
+		p.data, err = plain.UTF8(src)
 	case wayPages:
 		err = p.divide(within, src, by)
 	default:

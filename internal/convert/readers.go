@@ -1,19 +1,16 @@
 package convert
 
 import (
-	"bytes"
 	"strings"
 
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/unicode"
 
 	"kbsyncd/internal/convert/epub"
 	"kbsyncd/internal/convert/htmlmd"
 	"kbsyncd/internal/convert/markup"
 	"kbsyncd/internal/convert/office"
 	"kbsyncd/internal/convert/pdf"
+	"kbsyncd/internal/convert/plain"
 )
 
 // conversion is what can be made of a kind of document.
@@ -48,6 +45,15 @@ var conversions = func() map[string]conversion {
 	add("pdf", conversion{read: pdf.Read, queue: semaphore.NewWeighted(1)})
 	add("epub", conversion{read: epub.Read})
 	add("html htm xhtml shtml", conversion{read: htmlmd.Read})
+	add("csv psv", conversion{read: plain.CSV})
+	add("tsv tab", conversion{read: plain.TSV})
+	add("ipynb", conversion{read: plain.Notebook})
+	add("eml", conversion{read: plain.Mail})
+	add("srt vtt sbv", conversion{read: plain.Subtitles})
+	add("json geojson json5 jsonc", conversion{read: plain.JSON, plain: true})
+	add("jsonl ldjson ndjson", conversion{read: plain.JSONL, plain: true})
+	add("yaml yml", conversion{read: plain.YAML, plain: true})
+	add("xml xsd xsl xslt rss atom rdf", conversion{read: plain.XML, plain: true})
 	return m
 }()
 
@@ -77,20 +83,6 @@ func tellsEncoding(ext string) bool {
 	default:
 		return false
 	}
-}
-
-// decode makes a text UTF-8: UTF-16, else Windows-1252.
-func decode(src []byte) ([]byte, error) {
-	var from encoding.Encoding = charmap.Windows1252
-	switch {
-	case bytes.HasPrefix(src, bomLE), bytes.HasPrefix(src, bomBE):
-		from = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
-	case wide(src[:min(len(src), headSize)], 0):
-		from = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
-	case wide(src[:min(len(src), headSize)], 1):
-		from = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
-	}
-	return from.NewDecoder().Bytes(src)
 }
 
 // splitPDF divides a PDF file into files of at most some bytes each.

@@ -53,3 +53,37 @@ func TestRealDocuments(t *testing.T) {
 		t.Errorf("%d samples", done)
 	}
 }
+
+// Kinds of text that a vendor does not take as files become what people read.
+func TestTextsForPeople(t *testing.T) {
+	for _, tt := range []struct{ name, data, ext, want string }{
+		{"a.csv", "Name,Price\nPump,12\n", ".md", "| Pump | 12 |"},
+		{"a.tsv", "Name\tPrice\nPump\t12\n", ".md", "| Pump | 12 |"},
+		{"a.json", `{"pump": 12}`, ".md", "```json\n{\"pump\": 12}\n```"},
+		{"a.jsonl", "{\"pump\": 12}\n", ".md", "```jsonl\n{\"pump\": 12}"},
+		{"a.yml", "pump: 12\n", ".md", "```yaml\npump: 12\n```"},
+		{"a.xml", "<pump>12</pump>\n", ".md", "```xml\n<pump>12</pump>\n```"},
+		{"a.html", "<title>Pumps</title><h2>Sizes</h2><p>Twelve", ".md", "# Pumps\n\n## Sizes\n\nTwelve"},
+		{"a.srt", "1\n00:00:01,000 --> 00:00:02,000\nHello there.\n", ".md", "Hello there."},
+		{"a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHello there.\n", ".md", "Hello there."},
+		{"a.eml", "From: a@example.com\r\nSubject: Pumps\r\n\r\nTwelve of them.\r\n", ".md", "# Pumps\n\n"},
+		{"a.rtf", `{\rtf1 Twelve pumps.\par}`, ".md", "Twelve pumps."},
+		{"a.toml", "pump = 12\n", ".txt", "pump = 12"},
+		{"a.rst", "Pumps\n=====\n", ".txt", "Pumps\n====="},
+	} {
+		d, _ := document(tt.name, []byte(tt.data))
+		r := mustRender(t, d, textOnly(1000))
+		if got := sent(t, d, r)[0]; r.Parts[0].Ext != tt.ext || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got %q as %s, want %q as %s", tt.name, got, r.Parts[0].Ext, tt.want, tt.ext)
+		}
+	}
+	// A vendor that reads files by their extension has no use for a fence around a text.
+	d, _ := document("a.yaml", []byte("pump: 12\n"))
+	if r := mustRender(t, d, starleads(0)); r.Parts[0].Ext != ".txt" || r.Parts[0].Converted() {
+		t.Errorf("got %+v", r.Parts[0])
+	}
+	d, _ = document("a.ipynb", []byte(`{"nbformat":4,"cells":[{"cell_type":"markdown","source":["Twelve *pumps*"]}],"metadata":{}}`))
+	if r := mustRender(t, d, starleads(0)); r.Parts[0].Ext != ".md" || !strings.Contains(sent(t, d, r)[0], "Twelve *pumps*") {
+		t.Errorf("got %+v", r.Parts[0])
+	}
+}
