@@ -3,8 +3,6 @@ package markup
 import (
 	"archive/zip"
 	"bytes"
-	"compress/flate"
-	"errors"
 	"io"
 	"path"
 	"strings"
@@ -110,16 +108,8 @@ func (a *Archive) Read(name string) ([]byte, error) {
 	if int64(buf.Len()) > most {
 		return nil, fault.New(fault.ErrUnsupported, "it unpacks to more than is safe").WithHint("open it in the program that made it and save it again, or divide it")
 	}
-	if err != nil && !tolerable(err, buf.Len()) {
+	if err != nil {
 		return nil, Damaged(err)
 	}
 	return buf.Bytes(), nil
-}
-
-// tolerable tells that a member was read to its end though its checksum is wrong: some programs write none.
-func tolerable(err error, n int) bool {
-	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt {
-		return false
-	}
-	return errors.Is(err, zip.ErrChecksum) && n > 0
 }

@@ -24,7 +24,7 @@ func RTF(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error
 		fonts: map[int]*rtfFont{}, styles: map[int]*rtfStyle{}, entry: new(rtfStyle), font: new(rtfFont),
 	}
 	r.out = r.w
-	r.state = rtfState{uc: 1}
+	r.state.uc = 1
 	if err := r.read(ctx); err != nil {
 		return markup.Result{}, err
 	}
@@ -90,28 +90,28 @@ type rtf struct {
 	high  rune   // the first half of a character of two
 	skip  int    // characters for old readers still to come
 
-	out      markup.Blocks
-	text     markup.Inline // of the paragraph being read
-	label    string        // of the item being read
-	boxes    []markup.Inline
-	cell     markup.Flat
-	row      []markup.Inline
-	table    table
-	tooLarge bool       // a table has too many cells
+	rtfText
 	aside    []rtfAside // the texts around this one, when it is a note or a text box
+	tooLarge bool       // a table has too many cells
+}
+
+// rtfText is what was read of a text and waits for the end of its paragraph, cell or table.
+type rtfText struct {
+	out   markup.Blocks
+	text  markup.Inline
+	label string // the number or bullet of the paragraph
+	boxes []markup.Inline
+	cell  markup.Flat
+	row   []markup.Inline
+	table table
 }
 
 // rtfAside is a text that waits while a note or a text box within it is read.
 type rtfAside struct {
+	rtfText
 	depth  int // of the group that is the note
 	box    bool
-	flat   *markup.Flat
-	out    markup.Blocks
-	text   markup.Inline
-	label  string
-	cell   markup.Flat
-	row    []markup.Inline
-	table  table
+	flat   *markup.Flat // what the note becomes
 	levels outline
 	code   []string
 }

@@ -60,13 +60,19 @@ func (r *rtf) endParagraph() {
 		return
 	}
 	r.endTable()
-	text, label, boxes := r.text, r.label, r.boxes
-	r.text, r.label, r.boxes = nil, "", nil
+	text, label, boxes := r.take()
 	r.paragraph(text, label)
 	for _, box := range boxes {
 		r.leave(r.out)
 		r.out.Paragraph(box)
 	}
+}
+
+// take takes what was read of a paragraph.
+func (t *rtfText) take() (text markup.Inline, label string, boxes []markup.Inline) {
+	text, label, boxes = t.text, t.label, t.boxes
+	t.text, t.label, t.boxes = nil, "", nil
+	return text, label, boxes
 }
 
 // paragraph decides what a paragraph is: a heading, an item of a list, code, or text.
@@ -153,8 +159,7 @@ func (r *rtf) endLine() {
 	if r.state.to != toText {
 		return
 	}
-	text, label, boxes := r.text, r.label, r.boxes
-	r.text, r.label, r.boxes = nil, "", nil
+	text, label, boxes := r.take()
 	if label != "" {
 		r.cell.Item(0, labelNumber(label), text)
 	} else {

@@ -205,8 +205,8 @@ func (r *rtf) beginAside(box bool) {
 		return
 	}
 	flat := new(markup.Flat)
-	r.aside = append(r.aside, rtfAside{len(r.stack), box, flat, r.out, r.text, r.label, r.cell, r.row, r.table, r.levels, r.code})
-	r.out, r.text, r.label, r.cell, r.row, r.table, r.levels, r.code = flat, nil, "", markup.Flat{}, nil, table{}, nil, nil
+	r.aside = append(r.aside, rtfAside{r.rtfText, len(r.stack), box, flat, r.levels, r.code})
+	r.rtfText, r.levels, r.code = rtfText{out: flat}, nil, nil
 	r.state.par, r.state.style, r.state.link = rtfParagraph{}, 0, ""
 }
 
@@ -216,7 +216,7 @@ func (r *rtf) endAside() {
 	r.flush(r.out)
 	a := r.aside[len(r.aside)-1]
 	r.aside = r.aside[:len(r.aside)-1]
-	r.out, r.text, r.label, r.cell, r.row, r.table, r.levels, r.code = a.out, a.text, a.label, a.cell, a.row, a.table, a.levels, a.code
+	r.rtfText, r.levels, r.code = a.rtfText, a.levels, a.code
 	switch {
 	case !a.box:
 		r.text.Add(r.cite(a.flat.Inline))
