@@ -17,7 +17,7 @@ const (
 
 	enough      = 7.0
 	aheadAsHit  = 0.75 // of the other requests of the document
-	aheadAsGoal = 0.25 // of the other assumptions that would like it
+	aheadAsGoal = 0.5  // of the other assumptions that would like it
 )
 
 // wanted is an assumption with what is read off it.
@@ -138,7 +138,7 @@ func clear(n int, ahead float64, score func(i int) float64) int {
 
 // likeness is 0 for what can never be meant.
 func (w *wanted) likeness(o *offered) float64 {
-	if o.taken || !w.bears(o) {
+	if o.taken || !w.bears(o) || !w.meant(o) {
 		return 0
 	}
 	var score float64
@@ -164,8 +164,18 @@ func (w *wanted) likeness(o *offered) float64 {
 	return score
 }
 
+// meant tells whether anything but kinship speaks for a request: what is done, its last word, all fields of its body, or nearly
+// all of its path. Whatever else can be done with one thing has the tag, the verb and the beginning of the path in common.
+func (w *wanted) meant(o *offered) bool {
+	name := stems(w.Name)
+	return slices.Contains(o.words, name[len(name)-1]) || alike(lastLiteral(w.path), lastLiteral(o.path)) > 0 ||
+		len(w.Body) > 0 && found(w.Body, o.body.names) == 1 || alike(literals(w.path), literals(o.path)) >= 0.75
+}
+
 // deadly are how words begin that speak of taking something away.
-var deadly = []string{"delet", "remov", "purg", "clear", "destr", "wip", "eras", "drop", "trash", "truncat", "detach", "reset", "unlink"}
+var deadly = []string{
+	"archiv", "clear", "delet", "destr", "detach", "disabl", "drop", "eras", "purg", "remov", "reset", "trash", "truncat", "unlink", "wip",
+}
 
 func isDeadly(word string) bool {
 	return slices.ContainsFunc(deadly, func(start string) bool { return strings.HasPrefix(word, start) })
