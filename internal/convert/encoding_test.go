@@ -35,8 +35,8 @@ func TestEncodings(t *testing.T) {
 		{"Latin-1", "", latin, charmap.ISO8859_1},
 	}
 	for _, tt := range tests {
-		for _, repeat := range []int{1, 400, 4000} {
-			for _, name := range []string{"a.md", "a.txt", "a.rst", "README"} {
+		for _, repeat := range []int{1, 2000} {
+			for _, name := range []string{"a.md", "README"} {
 				want := strings.Repeat(tt.text, repeat)
 				data, err := tt.in.NewEncoder().Bytes([]byte(want))
 				if err != nil {
