@@ -70,6 +70,7 @@ type pass struct {
 	sender     *sender
 	roster     *roster // nil: the vendor does not hand out documents one by one
 	dismissed  []gone  // documents that reading showed are not meant for this target
+	slow       []*job  // files that go after the texts
 	freshJobs  []*job  // held back until the scan is over
 	settling   []*job
 	ready      []*job // settled: to be given to agents, with older versions to retire
@@ -112,6 +113,7 @@ type job struct {
 	from    kb.Key
 	open    int  // parts without an answer, then parts that are not searchable
 	existed bool // something of it was at the target before
+	late    bool // it gave way to texts
 	unknown bool // whether some part of it landed is unknown
 	err     error
 }

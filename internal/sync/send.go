@@ -52,6 +52,11 @@ func (p *pass) send(ctx context.Context, j *job) error {
 			missing++
 		}
 	}
+	if p.limits.FilesLast && !j.late && !p.opt.DryRun && p.limits.Accepts.Native[j.parts[0].Ext] {
+		j.late = true
+		p.slow = append(p.slow, j)
+		return nil
+	}
 	j.open = missing
 	p.progress.ToSend.Add(int64(missing))
 	if p.opt.DryRun {
@@ -73,6 +78,18 @@ func (p *pass) send(ctx context.Context, j *job) error {
 	}
 	if len(p.settling) >= wave {
 		return p.settleUp(ctx)
+	}
+	return nil
+}
+
+// drain sends the files that gave way to texts.
+func (p *pass) drain(ctx context.Context) error {
+	jobs := p.slow
+	p.slow = nil
+	for _, j := range jobs {
+		if err := p.send(ctx, j); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func (p *pass) settleUp(ctx context.Context) error {
 		p.settling = nil
 		return nil
 	}
+	if err := p.drain(ctx); err != nil {
+		return errors.Join(err, p.sender.wait())
+	}
 	if err := p.sender.flush(ctx); err != nil {
 		return err
 	}

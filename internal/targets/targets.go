@@ -58,7 +58,9 @@ type Limits struct {
 	RequestsPerBatch int
 	Rate             float64
 	SettleTimeout    time.Duration // how long a document may settle without any progress
-	Accepts          kb.Accepts
+	// FilesLast: files that go as they are wait for one another at this vendor, so texts go before them.
+	FilesLast bool
+	Accepts   kb.Accepts
 }
 
 // Store is where the documents go.

@@ -25,6 +25,7 @@ const (
 	nameLength  = 100
 	fileAtLeast = 50
 	maxTries    = 5 // of one change, as long as its outcome is looked for
+	mostOutages = 3 // uploads in a row that find the vendor out of reach
 )
 
 // native are the extensions that go as file sources.
@@ -38,7 +39,7 @@ type Target struct {
 	log    *slog.Logger
 
 	uploads *uploads
-	outage  outage
+	outage  *adapter.Outage
 
 	connected atomic.Bool
 	known     atomic.Int64          // sources in the last listing
@@ -46,10 +47,9 @@ type Target struct {
 	soft      atomic.Bool           // deletions wait for the next training
 	trained   atomic.Bool           // training was asked for in this pass
 
-	seed  maphash.Seed
+	sent  adapter.Names // sources created in this pass, or that may have been
 	mu    sync.Mutex
-	sent  map[uint64]struct{} // guarded by mu; hashes of the names that were sent in this pass
-	agent agent               // guarded by mu; as the last Connect saw it
+	agent agent // guarded by mu; as the last Connect saw it
 }
 
 var (
@@ -64,7 +64,7 @@ var (
 )
 
 func (c *Config) open(o targets.Options) (*Target, error) {
-	route, err := c.trainRoute()
+	known, err := adapter.Routes("chatbase", routes, c.Routes)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +72,8 @@ func (c *Config) open(o targets.Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{cfg: *c, client: cl, route: route, log: o.Logger, seed: maphash.MakeSeed(), sent: map[uint64]struct{}{}}
-	if t.log == nil {
-		t.log = discardLog
+	t := &Target{
+		cfg: *c, client: cl, route: known[routeTrain], log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), outage: adapter.NewOutage("chatbase", mostOutages),
 	}
 	t.uploads = newUploads(c, o.Memory, t.log)
 	return t, nil
@@ -85,7 +84,8 @@ func (t *Target) Limits() targets.Limits {
 	l := targets.Limits{
 		BatchFiles: 1, BatchBytes: t.cfg.MaxFileSize, MaxBytes: t.cfg.MaxFileSize, NameBytes: nameLength,
 		Concurrency: max(t.cfg.Concurrency, 1), RequestsPerBatch: 1, Rate: t.cfg.Rate, SettleTimeout: t.cfg.SettleTimeout,
-		Accepts: kb.Accepts{Native: map[string]bool{}, Text: ".txt", Markdown: ".md", TextBytes: min(textBytes, t.cfg.MaxFileSize)},
+		FilesLast: true,
+		Accepts:   kb.Accepts{Native: map[string]bool{}, Text: ".txt", Markdown: ".md", TextBytes: min(textBytes, t.cfg.MaxFileSize)},
 	}
 	for _, ext := range native {
 		l.Accepts.Native[ext] = true
@@ -98,7 +98,8 @@ func (t *Target) Limits() targets.Limits {
 func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 	t.connected.Store(false)
 	t.client.reset()
-	t.outage.reset()
+	t.outage.Reset()
+	t.sent.Forget()
 	t.full.Store(nil)
 	t.trained.Store(false)
 
@@ -108,7 +109,6 @@ func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 	}
 	t.mu.Lock()
 	t.agent = a
-	clear(t.sent)
 	t.mu.Unlock()
 	t.connected.Store(true)
 	return targets.Store{ID: t.client.agent, Name: kb.Printable(a.Name)}, nil
@@ -123,7 +123,7 @@ func (t *Target) look(ctx context.Context) (a agent, err error) {
 		return a, err
 	case errors.Is(err, fault.ErrNotFound), httpapi.Status(err) == http.StatusBadRequest, id == "":
 		return a, fault.New(fault.ErrSetup, "chatbase: there is no agent %q", kb.Printable(id)).
-			WithHint("check the id under agents, base_url, and that the API key belongs to the agent's workspace").Because(plain(err))
+			WithHint("check the id under agents, base_url, and that the API key belongs to the agent's workspace").Because(adapter.Plain(err))
 	case err != nil:
 		return a, err
 	case a.ID != id:
@@ -162,9 +162,11 @@ func (t *Target) get(ctx context.Context, id targets.RemoteID) (s source, err er
 // Delete implements targets.Target.
 func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
 	if err := t.ready(); err != nil {
-		return failAll(ids, err), err
+		return adapter.Fail(results(ids), err), err
 	}
-	return t.each(ctx, ids, func(id targets.RemoteID) error { return t.deleteOne(ctx, id) })
+	out := results(ids)
+	err := adapter.Each(ctx, t.cfg.Concurrency, out, func(i int) error { return t.deleteOne(ctx, ids[i]) })
+	return out, err
 }
 
 // deleteOne deletes a source. The older generations only mark it until the next training.
@@ -195,52 +197,9 @@ func (t *Target) deleteOne(ctx context.Context, id targets.RemoteID) error {
 	return fault.New(fault.ErrRejected, "chatbase: source %s is still there after its deletion", kb.Printable(string(id)))
 }
 
-// each runs fn for every id that is not empty. An error that stops the target, or the end of the context, ends the work; what
-// was not tried gets that error.
-func (t *Target) each(ctx context.Context, ids []targets.RemoteID, fn func(targets.RemoteID) error) ([]targets.Result, error) {
-	out := make([]targets.Result, len(ids))
-	var g errgroup.Group
-	g.SetLimit(max(t.cfg.Concurrency, 1))
-	var stop atomic.Pointer[error]
-	for i, id := range ids {
-		out[i].ID = id
-		if id == "" {
-			out[i].Err = fault.New(fault.ErrRejected, "chatbase: an empty id was refused, because it would name all sources")
-			continue
-		}
-		g.Go(func() error {
-			if p := stop.Load(); p != nil {
-				out[i].Err = *p
-				return nil
-			}
-			err := fn(id)
-			if out[i].Err = err; err != nil && (fault.StopsTarget(err) || ctx.Err() != nil) {
-				stop.CompareAndSwap(nil, &err)
-			}
-			return nil
-		})
-	}
-	_ = g.Wait()
-	if p := stop.Load(); p != nil {
-		return out, *p
-	}
-	return out, nil
-}
-
-func failAll(ids []targets.RemoteID, err error) []targets.Result {
-	out := make([]targets.Result, len(ids))
-	for i, id := range ids {
-		out[i] = targets.Result{ID: id, Err: err}
-	}
-	return out
-}
-
-// plain keeps the words of an error and drops its classes.
-func plain(err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New(err.Error())
+// results are those of calls that an empty id must not reach.
+func results(ids []targets.RemoteID) []targets.Result {
+	return adapter.Results("chatbase", "all sources", ids)
 }
 
 // Traffic implements targets.Metered.
