@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// killsPerWorld is how many deaths one folder and one vendor see.
-const killsPerWorld = 20
+// killsPerWorld is how many deaths one folder and one vendor see. The makers take turns.
+const killsPerWorld = 16
 
 // TestCrash kills the program hundreds of times, in worlds whose vendors misbehave in different ways.
 func TestCrash(t *testing.T) {

@@ -57,6 +57,9 @@ func kindOf(kinds []kind, r *http.Request) string {
 	return "other"
 }
 
+// usualSettle is how long documents may stand still.
+const usualSettle = 3 * time.Second
+
 // makers make a store of each kind, with habits that follow from the dice. The first four are one of each vendor.
 var makers = []struct {
 	name string
@@ -103,7 +106,7 @@ func newStarleads(d dice) store {
 }
 
 func (starleads) target(url string) string {
-	return fmt.Sprintf("type: starleads\n    base_url: %s\n    dataset: %s\n    chat: %s", url, datasetName, chatName)
+	return fmt.Sprintf("type: starleads\n    base_url: %s\n    settle_timeout: %v\n    dataset: %s\n    chat: %s", url, usualSettle, datasetName, chatName)
 }
 
 func (starleads) kinds() []kind {
@@ -185,8 +188,13 @@ func newChatbase(d dice, generation string) store {
 	return s
 }
 
-func (chatbase) target(url string) string {
-	return fmt.Sprintf("type: chatbase\n    base_url: %s/api/v2\n    files_url: %s/files/api/v2\n    upload_every: %v", url, url, uploadEvery)
+func (s chatbase) target(url string) string {
+	settle := usualSettle
+	if s.opts.Generation == "B" { // there training starts when settling has stood still that long
+		settle = time.Second
+	}
+	return fmt.Sprintf("type: chatbase\n    base_url: %s/api/v2\n    files_url: %s/files/api/v2\n    upload_every: %v\n    settle_timeout: %v",
+		url, url, uploadEvery, settle)
 }
 
 func (chatbase) kinds() []kind {
@@ -293,7 +301,7 @@ func newHamsa(d dice, deletes bool) store {
 }
 
 func (s hamsa) target(url string) string {
-	return fmt.Sprintf("type: hamsa\n    base_url: %s\n    try_delete: %t", url, s.opts.AllowDelete)
+	return fmt.Sprintf("type: hamsa\n    base_url: %s\n    settle_timeout: %v\n    try_delete: %t", url, usualSettle, s.opts.AllowDelete)
 }
 
 func (hamsa) kinds() []kind {
@@ -337,7 +345,7 @@ func newConverse(d dice) store {
 }
 
 func (converse) target(url string) string {
-	return fmt.Sprintf("type: converse\n    base_url: %s/api/v1", url)
+	return fmt.Sprintf("type: converse\n    base_url: %s/api/v1\n    settle_timeout: %v", url, usualSettle)
 }
 
 func (converse) kinds() []kind {

@@ -1,7 +1,9 @@
 package crashtest
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -56,7 +58,7 @@ func newVendor(t *testing.T, s store) *vendor {
 	return v
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. A request whose sender dies before all of it was sent has no effect.
 func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind := kindOf(v.kinds, r)
 	t := v.enter(kind)
@@ -72,6 +74,11 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			defer func() { time.AfterFunc(t.linger, func() { t.strike(where) }) }()
 		}
 	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	v.store.ServeHTTP(w, r)
 }
 

@@ -132,7 +132,6 @@ targets:
     %s
     api_key: ${CRASH_KEY}
     rate: 1000
-    settle_timeout: 3s
     timeout: 20s
     max_file_size: %d
 syncs:
