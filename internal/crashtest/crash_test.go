@@ -178,6 +178,7 @@ func (w *world) plan() attempt {
 func (w *world) converge() {
 	w.t.Helper()
 	w.vendor.SetFaults(simulator.Faults{})
+	w.vendor.heal()
 	if w.rng.IntN(3) == 0 { // somebody in a hurry was here before
 		w.pass("--no-wait")
 		w.note("%s", w.tree.edit())

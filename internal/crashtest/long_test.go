@@ -13,12 +13,12 @@ import (
 )
 
 // killsPerWorld is how many deaths one folder and one vendor see. The makers take turns.
-const killsPerWorld = 16
+const killsPerWorld = 14
 
 // TestCrash kills the program hundreds of times, in worlds whose vendors misbehave in different ways.
 func TestCrash(t *testing.T) {
 	seed := number(t, "KBSYNC_CRASH_SEED", uint64(time.Now().UnixNano()))
-	kills := int(number(t, "KBSYNC_CRASH_KILLS", 200))
+	kills := int(number(t, "KBSYNC_CRASH_KILLS", 160))
 	t.Logf("KBSYNC_CRASH_SEED=%d", seed)
 	var mu sync.Mutex
 	stages, total := map[string]int{}, 0

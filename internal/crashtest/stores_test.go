@@ -37,6 +37,8 @@ type store interface {
 	forgets() bool
 	// inPlace tells that documents are given new content in place.
 	inPlace() bool
+	// heal is what a human does at last, when a report asks for it.
+	heal()
 	// home is where all documents of ours must be.
 	home() string
 	// says is what the store is like, for a failure.
@@ -156,6 +158,7 @@ func (s starleads) wrong(map[string]remote) (bad []string) {
 	return bad
 }
 
+func (starleads) heal() {}
 func (s starleads) forgets() bool { return s.opts.RenameResets }
 func (starleads) inPlace() bool   { return false }
 func (starleads) home() string    { return datasetName }
@@ -226,6 +229,13 @@ func (s chatbase) documents() map[string]remote {
 
 func (chatbase) assignments(map[string]remote) string   { return "" }
 func (chatbase) wrong(map[string]remote) (bad []string) { return nil }
+// heal presses the dashboard's button: nothing else starts a training of the newest generation that stands still.
+func (s chatbase) heal() {
+	if s.opts.Generation == "C" {
+		s.Retrain(ourAgent)
+	}
+}
+
 func (chatbase) forgets() bool                          { return false }
 func (chatbase) inPlace() bool                          { return true }
 func (chatbase) home() string                           { return ourAgent }
@@ -271,6 +281,7 @@ func (h held) wrong(foreign map[string]remote) (bad []string) {
 	return bad
 }
 
+func (held) heal() {}
 func (held) forgets() bool { return false }
 func (held) inPlace() bool { return false }
 func (held) home() string  { return "" }
