@@ -11,6 +11,7 @@ import (
 	"kbsyncd/internal/convert/office"
 	"kbsyncd/internal/convert/pdf"
 	"kbsyncd/internal/convert/plain"
+	"kbsyncd/internal/convert/sheet"
 )
 
 // conversion is what can be made of a kind of document.
@@ -18,7 +19,8 @@ type conversion struct {
 	read markup.Reader
 	// plain: what comes out is the text itself in a code block, which says no more than the text to a vendor that reads files.
 	plain bool
-	// queue: only one document of the kind is read at a time; waiting for it takes nothing of the time that a document may take.
+	// queue: only one document of the kind is read at a time, because there is one engine or because it takes much memory; waiting for
+	// it takes nothing of the time that a document may take.
 	queue *semaphore.Weighted
 }
 
@@ -43,6 +45,7 @@ var conversions = func() map[string]conversion {
 	add("odt ott", conversion{read: office.ODT})
 	add("rtf", conversion{read: office.RTF})
 	add("pdf", conversion{read: pdf.Read, queue: semaphore.NewWeighted(1)})
+	add("xlsx xlsm", conversion{read: sheet.XLSX, queue: semaphore.NewWeighted(1)})
 	add("epub", conversion{read: epub.Read})
 	add("html htm xhtml shtml", conversion{read: htmlmd.Read})
 	add("csv psv", conversion{read: plain.CSV})
