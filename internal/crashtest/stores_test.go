@@ -158,7 +158,7 @@ func (s starleads) wrong(map[string]remote) (bad []string) {
 	return bad
 }
 
-func (starleads) heal() {}
+func (starleads) heal()           {}
 func (s starleads) forgets() bool { return s.opts.RenameResets }
 func (starleads) inPlace() bool   { return false }
 func (starleads) home() string    { return datasetName }
@@ -229,6 +229,7 @@ func (s chatbase) documents() map[string]remote {
 
 func (chatbase) assignments(map[string]remote) string   { return "" }
 func (chatbase) wrong(map[string]remote) (bad []string) { return nil }
+
 // heal presses the dashboard's button: nothing else starts a training of the newest generation that stands still.
 func (s chatbase) heal() {
 	if s.opts.Generation == "C" {
@@ -236,10 +237,10 @@ func (s chatbase) heal() {
 	}
 }
 
-func (chatbase) forgets() bool                          { return false }
-func (chatbase) inPlace() bool                          { return true }
-func (chatbase) home() string                           { return ourAgent }
-func (s chatbase) says() string                         { return fmt.Sprintf("%+v", s.opts) }
+func (chatbase) forgets() bool  { return false }
+func (chatbase) inPlace() bool  { return true }
+func (chatbase) home() string   { return ourAgent }
+func (s chatbase) says() string { return fmt.Sprintf("%+v", s.opts) }
 
 // holder is a store whose agents hold single documents.
 type holder interface {
@@ -281,7 +282,7 @@ func (h held) wrong(foreign map[string]remote) (bad []string) {
 	return bad
 }
 
-func (held) heal() {}
+func (held) heal()         {}
 func (held) forgets() bool { return false }
 func (held) inPlace() bool { return false }
 func (held) home() string  { return "" }
