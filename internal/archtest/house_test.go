@@ -55,10 +55,11 @@ var house = map[string]string{
 	"internal/sources/sourcetest": "fault kb secret sources",
 
 	"internal/targets":            "contract fault kb secret suggest",
-	"internal/targets/chatbase":   "contract fault httpapi kb secret targets",
-	"internal/targets/converse":   "fault httpapi kb secret targets",
-	"internal/targets/hamsa":      "fault httpapi kb secret targets",
-	"internal/targets/starleads":  "contract fault httpapi kb secret targets",
+	"internal/targets/adapter":    "fault httpapi kb secret targets",
+	"internal/targets/chatbase":   "contract fault httpapi kb secret targets targets/adapter",
+	"internal/targets/converse":   "fault httpapi kb secret targets targets/adapter",
+	"internal/targets/hamsa":      "fault httpapi kb secret targets targets/adapter",
+	"internal/targets/starleads":  "contract fault httpapi kb secret targets targets/adapter",
 	"internal/targets/all":        "targets targets/chatbase targets/converse targets/hamsa targets/starleads",
 	"internal/targets/targettest": "fault kb secret targets",
 

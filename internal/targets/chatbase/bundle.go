@@ -13,6 +13,7 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // bundleBytes keeps the one text of a chatbot below the limit of the platform's request bodies, about 4.5 MB (documented for Q&A).
@@ -85,7 +86,7 @@ func decodeChatbots(raw []byte) ([]chatbot, error) {
 		raw = bytes.TrimSpace(w.Chatbots)
 	}
 	if len(raw) == 0 || raw[0] != '[' {
-		return nil, errNoList
+		return nil, adapter.ErrNoList
 	}
 	var list []chatbot
 	err := json.Unmarshal(raw, &list)
@@ -139,7 +140,7 @@ func (b *Bundle) send(ctx context.Context, r targets.Rendition) error {
 	if r.Size < 0 {
 		return fault.New(fault.ErrRejected, "chatbase: the size of the text is not known")
 	}
-	content, err := readAll(ctx, r)
+	content, err := adapter.ReadAll(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -195,12 +196,12 @@ var errBundled = fault.New(fault.ErrUnsupported, "chatbase: with api: v1 all doc
 
 // Upload implements targets.Target.
 func (b *Bundle) Upload(_ context.Context, batch []targets.Rendition) ([]targets.Result, error) {
-	return failRenditions(make([]targets.Result, len(batch)), errBundled), errBundled
+	return adapter.Fail(make([]targets.Result, len(batch)), errBundled), errBundled
 }
 
 // Delete implements targets.Target.
 func (b *Bundle) Delete(_ context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
-	return failAll(ids, errBundled), errBundled
+	return adapter.Fail(results(ids), errBundled), errBundled
 }
 
 // Traffic implements targets.Metered.

@@ -20,9 +20,9 @@ func newBundle(t *testing.T, o simulator.ChatbaseOptions, chatbot string) (*Bund
 	o.Key = testKey
 	sim := simulator.NewChatbase(o)
 	sim.AddAgent(testAgent, "Support bot")
-	cfg := testConfig(t, sim)
+	cfg := testConfig()
 	cfg.API, cfg.BaseURL = apiV1, strings.Replace(cfg.BaseURL, "v2", "v1", 1)
-	opts, _ := testOptions()
+	opts, _ := testOptions(t, sim)
 	opts.Agent = chatbot
 	target, err := cfg.Open(opts)
 	if err != nil {
@@ -150,9 +150,9 @@ func TestBundleAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg := testConfig(t, script{"GET /api/v1/get-chatbots": {c.list}, "POST /api/v1/update-chatbot-data": {c.update}}.handler())
+				cfg := testConfig()
 				cfg.API, cfg.BaseURL = apiV1, strings.Replace(cfg.BaseURL, "v2", "v1", 1)
-				opts, _ := testOptions()
+				opts, _ := testOptions(t, script{"GET /api/v1/get-chatbots": {c.list}, "POST /api/v1/update-chatbot-data": {c.update}}.handler())
 				b, err := cfg.openBundle(opts)
 				if err != nil {
 					t.Fatal(err)

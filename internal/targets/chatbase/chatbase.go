@@ -1,21 +1,20 @@
 package chatbase
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // The limits are documented, but for the least size of a file, which was observed. Text may have 1,048,576 characters and
@@ -64,7 +63,7 @@ var (
 )
 
 func (c *Config) open(o targets.Options) (*Target, error) {
-	known, err := adapter.Routes("chatbase", routes, c.Routes)
+	route, err := c.trainRoute()
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +72,7 @@ func (c *Config) open(o targets.Options) (*Target, error) {
 		return nil, err
 	}
 	t := &Target{
-		cfg: *c, client: cl, route: known[routeTrain], log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), outage: adapter.NewOutage("chatbase", mostOutages),
+		cfg: *c, client: cl, route: route, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), outage: adapter.NewOutage("chatbase", mostOutages),
 	}
 	t.uploads = newUploads(c, o.Memory, t.log)
 	return t, nil

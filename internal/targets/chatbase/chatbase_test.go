@@ -69,11 +69,11 @@ func (v *vendor) count(what string) int {
 func fake(t *testing.T, change func(*Config), h http.HandlerFunc) (*Target, *vendor) {
 	t.Helper()
 	v := &vendor{h: h}
-	cfg := testConfig(t, v)
+	cfg := testConfig()
 	if change != nil {
 		change(cfg)
 	}
-	opts, _ := testOptions()
+	opts, _ := testOptions(t, v)
 	target, err := cfg.open(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -158,8 +158,8 @@ func TestConnect(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg := testConfig(t, script{"GET": {c.answer}}.handler())
-				opts, _ := testOptions()
+				cfg := testConfig()
+				opts, _ := testOptions(t, script{"GET": {c.answer}}.handler())
 				opts.Agent = c.agent
 				target, err := cfg.open(opts)
 				if err != nil {
@@ -195,7 +195,7 @@ func TestPlace(t *testing.T) {
 		"api":     func(c *Config) string { c.API = apiV1; return testAgent },
 	} {
 		cfg := *usual
-		opts, _ := testOptions()
+		opts, _ := testOptions(t, http.NotFoundHandler())
 		opts.Agent = change(&cfg)
 		target, err := cfg.Open(opts)
 		if err != nil {

@@ -3,7 +3,6 @@ package chatbase
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,9 +12,8 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
-
-var discardLog = slog.New(slog.DiscardHandler)
 
 // errBusy is in the errors that say that a source is being trained; such a request may be sent again later.
 var errBusy = errors.New("busy")
@@ -30,11 +28,9 @@ type client struct {
 
 // newHTTP is the client of one host.
 func (c *Config) newHTTP(base string, tries int, o targets.Options) (*httpapi.Client, error) {
-	return httpapi.New(httpapi.Options{
-		Vendor: "chatbase", BaseURL: base, Header: "Authorization", Scheme: "Bearer ", Key: c.APIKey, UserAgent: o.UserAgent,
-		Timeout: c.Timeout, Rate: c.Rate, Burst: c.Concurrency, Concurrency: c.Concurrency, MaxTries: tries, Logger: o.Logger,
-		Transport: c.transport, CheckOK: httpapi.Envelope,
-	})
+	h := adapter.ClientOptions("chatbase", &c.Common, o)
+	h.BaseURL, h.Header, h.Scheme, h.MaxTries = base, "Authorization", "Bearer ", tries
+	return httpapi.New(h)
 }
 
 func (c *Config) newClient(o targets.Options) (*client, error) {

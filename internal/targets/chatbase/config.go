@@ -1,12 +1,11 @@
 package chatbase
 
 import (
-	"fmt"
-	"net/http"
 	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // The addresses of the vendor (documented).
@@ -48,8 +47,6 @@ type Config struct {
 	API         string        `yaml:"api" enum:"v2|v1" doc:"v2 keeps one source for each document; v1 sends all documents as the one text of a chatbot and replaces what it holds."`
 	FilesURL    string        `yaml:"files_url" doc:"Where the API for file sources is; it must be given when base_url is changed."`
 	UploadEvery time.Duration `yaml:"upload_every" doc:"Time between two uploads of files, for all agents of the account together; the vendor allows 10 a minute."`
-
-	transport http.RoundTripper // for tests
 }
 
 // NewConfig is a configuration with its defaults.
@@ -102,32 +99,14 @@ func (c *Config) base() string {
 
 // Open implements targets.Config: a Target for v2, a Bundle for v1.
 func (c *Config) Open(o targets.Options) (targets.Target, error) {
-	if o.Transport != nil {
-		c.transport = o.Transport
-	}
 	if c.API == apiV1 {
-		b, err := c.openBundle(o)
-		if err != nil {
-			return nil, err // a nil pointer in the interface would not be nil
-		}
-		return b, nil
+		return adapter.Opened(c.openBundle(o))
 	}
-	t, err := c.open(o)
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
+	return adapter.Opened(c.open(o))
 }
 
 // trainRoute is the route of routes.train.
 func (c *Config) trainRoute() (targets.Route, error) {
-	text, given := c.Routes[routeTrain]
-	if !given {
-		text = routes[routeTrain]
-	}
-	r, msg, _ := targets.ParseRoute(routeTrain, text, routes)
-	if msg != "" {
-		return r, fmt.Errorf("chatbase: routes.%s: %s", routeTrain, msg)
-	}
-	return r, nil
+	known, err := adapter.Routes("chatbase", routes, c.Routes)
+	return known[routeTrain], err
 }

@@ -154,22 +154,21 @@ func (l *logBuffer) String() string {
 
 var hosts atomic.Int64
 
-// testConfig is a configuration whose vendor is a handler.
-func testConfig(t *testing.T, h http.Handler) *Config {
-	t.Helper()
+// testConfig is a configuration with an account of its own.
+func testConfig() *Config {
 	c := NewConfig()
 	c.APIKey = secret.New(testKey)
-	host := fmt.Sprintf("http://chatbase%d.test", hosts.Add(1)) // an account of its own
+	host := fmt.Sprintf("http://chatbase%d.test", hosts.Add(1))
 	c.BaseURL, c.FilesURL = host+"/api/v2", host+"/files/api/v2"
-	c.transport = targettest.Serve(t, h)
 	return c
 }
 
-// testOptions are options that collect the log.
-func testOptions() (targets.Options, *logBuffer) {
+// testOptions are options that collect the log and whose vendor is a handler.
+func testOptions(t *testing.T, h http.Handler) (targets.Options, *logBuffer) {
+	t.Helper()
 	logs := &logBuffer{}
 	return targets.Options{
-		Name: "bot", UserAgent: "kbsyncd/test", Agent: testAgent,
+		Name: "bot", UserAgent: "kbsyncd/test", Agent: testAgent, Transport: targettest.Serve(t, h),
 		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, logs
 }
@@ -181,11 +180,11 @@ func newPair(t *testing.T, o simulator.ChatbaseOptions, change func(*Config)) (*
 	sim := simulator.NewChatbase(o)
 	sim.AddAgent(testAgent, "Support bot")
 	b := &backend{sim: sim}
-	cfg := testConfig(t, b)
+	cfg := testConfig()
 	if change != nil {
 		change(cfg)
 	}
-	opts, logs := testOptions()
+	opts, logs := testOptions(t, b)
 	target, err := cfg.open(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -99,7 +99,7 @@ func TestUploadsTakeTurns(t *testing.T) {
 			_, _ = io.WriteString(w, `{"id":"s1","status":"untrained"}`)
 		})
 		open := func() *Target {
-			opts, _ := testOptions()
+			opts, _ := testOptions(t, v)
 			other, err := target.cfg.open(opts)
 			if err != nil {
 				t.Fatal(err)
@@ -163,12 +163,12 @@ func TestUploadAfterRestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				mem := &memory{}
-				cfg := testConfig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				opts, _ := testOptions(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					fmt.Fprintf(w, `{"id":%q,"status":"untrained"}`, testAgent)
 				}))
-				opts, _ := testOptions()
 				opts.Memory = mem
+				cfg := testConfig()
 				process := func() time.Duration {
 					target, err := cfg.open(opts)
 					if err != nil {

@@ -3,7 +3,6 @@ package chatbase
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"hash/maphash"
 	"maps"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const (
@@ -141,7 +141,7 @@ func (t *Target) fetchPage(ctx context.Context, op string, filter url.Values, cu
 	}
 	var body json.RawMessage
 	if err := t.client.get(ctx, op, q, &body, "sources"); err != nil {
-		return page{}, incomplete(err)
+		return page{}, adapter.Incomplete(err)
 	}
 	p, err := decodePage(body)
 	if err != nil {
@@ -149,17 +149,3 @@ func (t *Target) fetchPage(ctx context.Context, op string, filter url.Values, cu
 	}
 	return p, nil
 }
-
-// incomplete marks the failure of a listing, without hiding what stops the target.
-func incomplete(err error) error {
-	if fault.StopsTarget(err) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return cutShort{err}
-}
-
-// cutShort is the failure of a request in the middle of a listing, in the same words.
-type cutShort struct{ error }
-
-// Unwrap gives the class and the cause.
-func (e cutShort) Unwrap() []error { return []error{fault.ErrIncomplete, e.error} }

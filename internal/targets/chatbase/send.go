@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"path"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const (
@@ -48,7 +48,7 @@ func (t *Target) send(ctx context.Context, ch change) (source, error) {
 		if err == nil || ctx.Err() != nil || fault.StopsTarget(err) {
 			return s, err
 		}
-		wait := max(backoff(n), asked(err))
+		wait := max(httpapi.Backoff(n+1), httpapi.WaitOf(err))
 		last := n == maxTries || time.Since(start)+wait > maxWait
 		_, passing := errors.AsType[*fault.RetryAfter](err)
 		switch {
@@ -64,7 +64,7 @@ func (t *Target) send(ctx context.Context, ch change) (source, error) {
 				return s, err
 			}
 		case passing && ch.file && !last: // the client of the files host does not repeat by itself
-			if pause(ctx, wait) != nil {
+			if httpapi.Pause(ctx, wait) != nil {
 				return source{}, err
 			}
 		default:
@@ -85,7 +85,7 @@ func (t *Target) try(ctx context.Context, ch change) (source, error) {
 	ans, err := t.client.do(ctx, by, ch.request, nil)
 	if err != nil {
 		if ch.file && httpapi.Status(err) == http.StatusTooManyRequests {
-			t.uploads.refused(asked(err))
+			t.uploads.refused(httpapi.WaitOf(err))
 		}
 		return source{}, err
 	}
@@ -93,7 +93,7 @@ func (t *Target) try(ctx context.Context, ch change) (source, error) {
 	switch err := json.Unmarshal(ans.Body, &s); {
 	case err != nil || s.ID == "" || ch.id != "" && s.ID != string(ch.id):
 		return source{}, fault.New(fault.ErrUnknown, "chatbase: %s: the answer does not name the source", ch.op)
-	case s.Name != "" && !sameDocument(ch.name, s.Name):
+	case s.Name != "" && !adapter.SameDocument(ch.name, s.Name):
 		return source{}, fault.New(fault.ErrUnknown, "chatbase: %s: sent %q, the answer is about %q", ch.op, ch.name, kb.Printable(s.Name)).Because(errOther)
 	}
 	return s, nil
@@ -102,7 +102,7 @@ func (t *Target) try(ctx context.Context, ch change) (source, error) {
 // landed looks for a change whose answer was lost or says nothing. Its error ends the work: why is that of the request, last says
 // that it is not to be sent again.
 func (t *Target) landed(ctx context.Context, ch change, why error, wait time.Duration, last bool) (source, bool, error) {
-	if !last && pause(ctx, wait) != nil {
+	if !last && httpapi.Pause(ctx, wait) != nil {
 		return source{}, false, why
 	}
 	s, landed, err := ch.look(ctx)
@@ -116,7 +116,7 @@ func (t *Target) landed(ctx context.Context, ch change, why error, wait time.Dur
 	case errors.Is(why, errOther):
 		return s, false, fault.New(fault.ErrRejected, "%s", why).WithHint("give the document another name, and look for a leftover in the dashboard")
 	case last:
-		return s, false, notLanded(why)
+		return s, false, adapter.NotLanded("", why)
 	}
 	return s, false, nil
 }
@@ -138,7 +138,7 @@ func (t *Target) whileBusy(ctx context.Context, ch change, b *busyness) (source,
 			return source{}, false, fault.New(fault.ErrConflict, "chatbase: %s: the source is being trained for %s", ch.op, t.cfg.SettleTimeout).
 				WithHint("the next pass tries again; retrain the agent in the Chatbase dashboard if this stays so")
 		}
-		if err := pause(ctx, b.wait); err != nil {
+		if err := httpapi.Pause(ctx, b.wait); err != nil {
 			return source{}, false, fmt.Errorf("chatbase: %s: %w", ch.op, err)
 		}
 		s, landed, err := ch.look(ctx)
@@ -146,50 +146,6 @@ func (t *Target) whileBusy(ctx context.Context, ch change, b *busyness) (source,
 			return s, landed, err
 		}
 	}
-}
-
-// asked is what the vendor asks to wait.
-func asked(err error) time.Duration {
-	if e, ok := errors.AsType[*httpapi.Error](err); ok {
-		return e.Wait
-	}
-	return 0
-}
-
-// notLanded is the error of a change that was looked for and did not take effect: its outcome is known.
-func notLanded(err error) error {
-	if e, ok := errors.AsType[*httpapi.Error](err); ok {
-		known := *e
-		known.Class, known.Err = nil, nil
-		return &fault.RetryAfter{Wait: e.Wait, Err: &known}
-	}
-	return &fault.RetryAfter{Err: plain(err)}
-}
-
-// backoff is the wait after the n-th try: anything up to a bound that doubles.
-func backoff(n int) time.Duration {
-	return rand.N(min(500*time.Millisecond<<min(n, 8), 30*time.Second)) + time.Millisecond
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err()
-}
-
-// sameDocument tells whether a name at the vendor stands for the rendition that was sent under a name: the marks are
-// equal. Without a mark only the same name will do.
-func sameDocument(sent, there string) bool {
-	m, _, marked := kb.ParseName(sent)
-	if !marked {
-		return there == sent
-	}
-	other, _, ok := kb.ParseName(there)
-	return ok && other == m
 }
 
 // isFile tells what goes to the files host from what is a text source.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // fewIDs is how many sources are asked for one by one at least; else it depends on how many pages the list has.
@@ -39,7 +39,7 @@ func (t *Target) Start(ctx context.Context, ids []targets.RemoteID) ([]targets.R
 		return nil, nil
 	}
 	if err := t.ready(); err != nil {
-		return failAll(ids, err), err
+		return adapter.Fail(results(ids), err), err
 	}
 	asked, there := map[targets.RemoteID]string{}, map[targets.RemoteID]targets.Status{}
 	for _, id := range ids {
@@ -49,7 +49,7 @@ func (t *Target) Start(ctx context.Context, ids []targets.RemoteID) ([]targets.R
 	}
 	err := t.Statuses(ctx, asked, func(r targets.Remote) { there[r.ID] = r.Status })
 	if err != nil {
-		out := failAll(ids, err)
+		out := adapter.Fail(results(ids), err)
 		if fault.StopsTarget(err) || ctx.Err() != nil {
 			return out, err
 		}
@@ -89,7 +89,7 @@ func (t *Target) Reindex(ctx context.Context, ids []targets.RemoteID) ([]targets
 		return out, err
 	}
 	if _, err := t.trainOnce(ctx); err != nil {
-		out = failAll(ids, err)
+		out = adapter.Fail(results(ids), err)
 		if fault.StopsTarget(err) || ctx.Err() != nil {
 			return out, err
 		}
@@ -108,8 +108,11 @@ func (t *Target) trainOnce(ctx context.Context) (running bool, err error) {
 // trainNow asks for training. running says that it was under way, so that it may not see the last change. The oldest generation
 // of the API has no such route: then people have to press the button, and the sources say so.
 func (t *Target) trainNow(ctx context.Context) (running bool, err error) {
-	p := strings.ReplaceAll(t.route.Path, "{agentId}", url.PathEscape(t.client.agent))
-	_, err = t.client.do(ctx, t.client.json, httpapi.Request{Op: "train agent", Method: t.route.Method, Path: p}, nil)
+	r, err := adapter.Request("chatbase", "train agent", t.route, adapter.Vars{"agentId": t.client.agent})
+	if err != nil {
+		return false, err
+	}
+	_, err = t.client.do(ctx, t.client.json, r, nil)
 	switch s := httpapi.Status(err); {
 	case err == nil || fault.StopsTarget(err):
 		return false, err
@@ -117,7 +120,7 @@ func (t *Target) trainNow(ctx context.Context) (running bool, err error) {
 		return true, nil
 	case s == http.StatusNotFound || s == http.StatusMethodNotAllowed:
 		return false, fault.New(fault.ErrConflict, "chatbase: training cannot be asked for").
-			WithHint("retrain the agent %q in the Chatbase dashboard, or set routes.train", kb.Printable(t.client.agent)).Because(plain(err))
+			WithHint("retrain the agent %q in the Chatbase dashboard, or set routes.train", kb.Printable(t.client.agent)).Because(adapter.Plain(err))
 	}
 	return false, err
 }
@@ -202,7 +205,7 @@ func (t *Target) statusesByID(ctx context.Context, ids map[targets.RemoteID]stri
 
 // asOf is the state of the version with this name. While the vendor still shows another one, that one's state says nothing.
 func asOf(r targets.Remote, name string) targets.Remote {
-	if name != "" && r.Name != "" && r.Status == targets.StatusDone && !sameDocument(name, r.Name) {
+	if name != "" && r.Name != "" && r.Status == targets.StatusDone && !adapter.SameDocument(name, r.Name) {
 		r.Status, r.Detail = targets.StatusWorking, "the vendor shows another version"
 	}
 	return r

@@ -11,6 +11,7 @@ import (
 
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // The vendor allows 10 uploads of files a minute for each account, and a request that is refused for being too fast counts
@@ -61,7 +62,7 @@ func (u *uploads) take(ctx context.Context) error {
 		if wait <= 0 {
 			return ctx.Err()
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := httpapi.Pause(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -130,9 +131,14 @@ func (u *uploads) remembered() {
 
 func (u *uploads) key() string { return "chatbase/upload/" + u.place }
 
-// body is a form whose sending is noted. It is opened once for every request.
-func (u *uploads) body(f *form) *httpapi.Body {
-	b := f.body()
+// form is the body of a file source: its name and, unless only that changes, the file. That it is sent is noted, as it is
+// opened once for every request.
+func (u *uploads) form(name string, file *targets.Rendition) *httpapi.Body {
+	parts := []adapter.Part{{Name: "name", Text: name}}
+	if file != nil {
+		parts = append(parts, adapter.Part{Name: "file", File: file})
+	}
+	b := adapter.Form(parts...)
 	open := b.Open
 	b.Open = func(ctx context.Context) (io.ReadCloser, error) {
 		u.hold(u.every) // it begins now, which may be later than its turn came

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"net/http"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // Upload implements targets.Target: one request a rendition.
@@ -26,11 +26,11 @@ func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targe
 		return out, nil
 	}
 	if err := t.ready(); err != nil {
-		return failRenditions(out, err), err
+		return adapter.Fail(out, err), err
 	}
 	for i, r := range batch {
 		if err := t.uploadOne(ctx, r, &out[i]); err != nil {
-			failRenditions(out[i+1:], err)
+			adapter.Fail(out[i+1:], err)
 			return out, err
 		}
 	}
@@ -39,7 +39,7 @@ func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targe
 
 // uploadOne creates a source; its error is what ends the work.
 func (t *Target) uploadOne(ctx context.Context, r targets.Rendition, res *targets.Result) error {
-	if err := t.outage.err(); err != nil {
+	if err := t.outage.Err(); err != nil {
 		res.Err = err
 		return err
 	}
@@ -47,15 +47,19 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition, res *target
 	if ctx.Err() != nil || fault.StopsTarget(res.Err) {
 		return res.Err
 	}
-	t.outage.note(res.Err)
+	t.note(res.Err)
 	return nil
 }
 
-func failRenditions(out []targets.Result, err error) []targets.Result {
-	for i := range out {
-		out[i].Err = err
+// note judges an upload. Whatever may pass counts, because every change is looked for before it is given up.
+func (t *Target) note(err error) {
+	_, passing := errors.AsType[*fault.RetryAfter](err)
+	switch {
+	case passing || errors.Is(err, fault.ErrUnknown):
+		t.outage.Down(err)
+	case err == nil || httpapi.Status(err) != 0:
+		t.outage.Fine()
 	}
-	return out
 }
 
 // create makes one source. There are no idempotency keys and names need not be unique (documented), so what was sent
@@ -65,7 +69,7 @@ func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result
 		return targets.Result{Err: err}
 	}
 	look := func(ctx context.Context) (source, bool, error) { return t.adopt(ctx, r.Name) }
-	if t.wasSent(r.Name) {
+	if t.sent.Has(r.Name) {
 		switch s, there, err := look(ctx); {
 		case there:
 			return result(s, r.Name)
@@ -86,7 +90,7 @@ func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result
 		err = t.fill(ctx, err)
 	case httpapi.Status(err) == http.StatusNotFound && !fault.StopsTarget(err):
 		err = fault.New(fault.ErrSetup, "chatbase: the agent %q takes no sources", kb.Printable(t.client.agent)).
-			WithHint("it may have been deleted; check the agent, base_url and files_url").Because(plain(err))
+			WithHint("it may have been deleted; check the agent, base_url and files_url").Because(adapter.Plain(err))
 	}
 	return targets.Result{Err: err}
 }
@@ -105,13 +109,13 @@ func (t *Target) Replace(ctx context.Context, id targets.RemoteID, r targets.Ren
 	r.Open = func(ctx context.Context) (io.ReadCloser, error) {
 		rc, err := open(ctx)
 		if errors.Is(err, fault.ErrNotFound) { // the document, which must not look like the source
-			err = fault.New(fault.ErrChanged, "%s is gone", r.Document).Because(plain(err))
+			err = fault.New(fault.ErrChanged, "%s is gone", r.Document).Because(adapter.Plain(err))
 		}
 		return rc, err
 	}
 	s, err := t.put(ctx, "update source", id, r, func(ctx context.Context) (source, bool, error) {
 		s, err := t.get(ctx, id)
-		return s, err == nil && sameDocument(r.Name, s.Name) && s.state() != targets.StatusFailed, err
+		return s, err == nil && adapter.SameDocument(r.Name, s.Name) && s.state() != targets.StatusFailed, err
 	})
 	if err != nil {
 		return targets.Result{ID: id, Err: err}
@@ -124,7 +128,7 @@ func (t *Target) put(ctx context.Context, op string, id targets.RemoteID, r targ
 	ch := change{op: op, file: isFile(r.Name), id: id, name: r.Name, look: look}
 	var err error
 	if ch.file {
-		ch.request.Body = t.uploads.body(&form{name: r.Name, file: &r})
+		ch.request.Body = t.uploads.form(r.Name, &r)
 	} else if ch.request.Body, err = textBody(ctx, id == "", r); err != nil {
 		return source{}, err
 	}
@@ -132,7 +136,7 @@ func (t *Target) put(ctx context.Context, op string, id targets.RemoteID, r targ
 		return source{}, err
 	}
 	if id == "" {
-		t.noteSent(r.Name)
+		t.sent.Add(r.Name)
 	}
 	return t.send(ctx, ch)
 }
@@ -152,7 +156,7 @@ func (t *Target) address(ch *change) (err error) {
 
 // textBody reads a rendition and builds the body of a text source.
 func textBody(ctx context.Context, create bool, r targets.Rendition) (*httpapi.Body, error) {
-	content, err := readAll(ctx, r)
+	content, err := adapter.ReadAll(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("chatbase: %w", err)
 	}
@@ -184,41 +188,6 @@ func jsonBody(v any) (*httpapi.Body, error) {
 	return &httpapi.Body{Size: int64(b.Len()), ContentType: "application/json", Open: func(context.Context) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(b.Bytes())), nil
 	}}, nil
-}
-
-// readAll reads a rendition that has to have its size.
-func readAll(ctx context.Context, r targets.Rendition) (_ []byte, err error) {
-	rc, err := r.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rc.Close()) }()
-	b, err := io.ReadAll(io.LimitReader(rc, r.Size+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) != r.Size {
-		return nil, otherSize(r)
-	}
-	return b, nil
-}
-
-func otherSize(r targets.Rendition) error {
-	return fault.New(fault.ErrChanged, "%s does not have the %d bytes that it had", r.Document, r.Size)
-}
-
-// wasSent tells whether a source of this name was created in this pass, or may have been.
-func (t *Target) wasSent(name string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, sent := t.sent[maphash.String(t.seed, name)]
-	return sent
-}
-
-func (t *Target) noteSent(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sent[maphash.String(t.seed, name)] = struct{}{}
 }
 
 // adopt finds what a creation left behind. Copies beside it, which a request that was thought lost may have made, are deleted.
@@ -283,7 +252,7 @@ func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (
 	}}
 	var err error
 	if ch.file {
-		ch.request.Body = t.uploads.body(&form{name: name})
+		ch.request.Body = t.uploads.form(name, nil)
 	} else if ch.request.Body, err = jsonBody(textFields{Name: name}); err != nil {
 		return targets.Remote{}, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // The documents of three generations of the API differ in places, so the decoders ignore what they do not know, take the object
@@ -64,14 +65,7 @@ type text string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *text) UnmarshalJSON(b []byte) error {
-	*t = ""
-	switch {
-	case len(b) == 0:
-	case b[0] == '"':
-		return json.Unmarshal(b, (*string)(t))
-	case b[0] == '-' || b[0] >= '0' && b[0] <= '9':
-		*t = text(b)
-	}
+	*t = text(adapter.Scalar(b))
 	return nil
 }
 
@@ -128,8 +122,6 @@ type page struct {
 // mostOnPage bounds a page of which at most 100 were asked for.
 const mostOnPage = 1000
 
-var errNoList = errors.New("the answer holds no list")
-
 // decodePage reads {"data":[…],"pagination":{"cursor","hasMore","total"}} (documented). An answer without a list is an error
 // and not an empty list, and so is a full page that does not say whether there is more.
 func decodePage(b []byte) (page, error) {
@@ -143,15 +135,13 @@ func decodePage(b []byte) (page, error) {
 		}
 	}
 	if b = bytes.TrimSpace(b); len(b) == 0 || b[0] != '{' {
-		return p, errNoList
+		return p, adapter.ErrNoList
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return p, fmt.Errorf("the list cannot be read: %w", err)
 	}
-	if list := bytes.TrimSpace(w.Data); len(list) == 0 || list[0] != '[' {
-		return p, errNoList
-	}
-	if err := p.decode(w.Data); err != nil {
+	var err error
+	if p.items, err = adapter.Items(w.Data, mostOnPage, func(s source) string { return s.ID }); err != nil {
 		return p, err
 	}
 	if w.Pagination == nil {
@@ -166,28 +156,6 @@ func decodePage(b []byte) (page, error) {
 		p.more = *w.Pagination.HasMore
 	}
 	return p, nil
-}
-
-// decode reads the items one by one, so that a page of nonsense takes no memory.
-func (p *page) decode(list json.RawMessage) error {
-	dec := json.NewDecoder(bytes.NewReader(list))
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the list cannot be read: %w", err)
-	}
-	for dec.More() {
-		if len(p.items) == mostOnPage {
-			return fmt.Errorf("a page of the list has more than %d items", mostOnPage)
-		}
-		var s source
-		if err := dec.Decode(&s); err != nil {
-			return fmt.Errorf("the list cannot be read: %w", err)
-		}
-		if s.ID == "" {
-			return errors.New("an item of the list has no id")
-		}
-		p.items = append(p.items, s)
-	}
-	return nil
 }
 
 // gone tells a source that was deleted and is still shown, however the generation spells it: toBeDeleted, toBeDeletedted, deleted.
