@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"golang.org/x/sync/errgroup"
 
 	"kbsyncd/internal/convert"
 	"kbsyncd/internal/convert/markup"
@@ -331,5 +334,40 @@ func TestTextBytes(t *testing.T) {
 	d, _ = document("a.md", []byte(text))
 	if n := len(mustRender(t, d, to).Parts); n < 3 {
 		t.Errorf("got %d parts", n)
+	}
+}
+
+// Documents are rendered and opened by many at once; what is kept is shared and never changed.
+func TestConcurrentUse(t *testing.T) {
+	convert.SetReader(t, ".odt", upper("T"))
+	var g errgroup.Group
+	for i := range 8 {
+		g.Go(func() error {
+			d, _ := document(fmt.Sprintf("%d.odt", i%2), []byte(manual(20+i%2)))
+			d.Fingerprint = "v1"
+			for range 10 {
+				r, err := convert.Render(t.Context(), d, starleads(2000))
+				if err != nil {
+					return err
+				}
+				for _, p := range r.Parts {
+					rc, err := convert.Open(t.Context(), d, p)
+					if err != nil {
+						return err
+					}
+					h, err := io.ReadAll(rc)
+					if err != nil || kb.Sum(h) != p.Digest {
+						return fmt.Errorf("part %d: other bytes, %w", p.Index, err)
+					}
+				}
+				if i == 0 {
+					convert.Evict()
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
 	}
 }
