@@ -21,7 +21,7 @@ func printRoutes(out *console.Console, target string, c *daemon.RouteCheck) {
 		out.Printf("! %s: the routes are not compared, because base_url is this machine; set openapi: to compare them\n", target)
 		return
 	case c.Err != nil:
-		out.Printf("! %s: %v; the known routes stand\n", target, c.Err)
+		out.Printf("! %s: %s; the known routes stand\n", target, kb.Printable(c.Err.Error()))
 		return
 	case len(r.Differences) == 0:
 		out.Printf("✓ %s: %s with %s\n", target, agree(r.Agree), where)

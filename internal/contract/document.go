@@ -21,7 +21,8 @@ const (
 	maxVisits = 50_000  // schemas looked at in all
 	maxOps    = 5_000
 	maxNames  = 1_000 // of one list
-	maxText   = 200   // bytes of an identifier, a summary or a reference that are looked at
+	maxPath   = 500   // bytes
+	maxText   = 200   // bytes of a name, an identifier, a summary or a reference that are looked at
 )
 
 // Document is what an OpenAPI 3 document says of the requests of an API.
@@ -69,7 +70,7 @@ func Parse(data []byte) (*Document, error) {
 	}
 	paths := asMap(p.root["paths"])
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		if _, ok := split(path); ok {
+		if _, ok := split(path); ok && len(path) <= maxPath {
 			doc.operations = append(doc.operations, p.operations(path, paths[path])...)
 		}
 		if len(doc.operations) > maxOps {
@@ -219,7 +220,7 @@ func (p *parser) query(q *params, list any) {
 		// An object stands for a parameter of each of its properties.
 		if fields := p.schema(param["schema"]); len(fields.names) > 0 && param["content"] == nil {
 			q.names, q.required = append(q.names, fields.names...), append(q.required, fields.required...)
-		} else if name != "" {
+		} else if name != "" && len(name) <= maxText {
 			q.names = append(q.names, name)
 			if must, _ := param["required"].(bool); must {
 				q.required = append(q.required, name)
@@ -263,7 +264,7 @@ func (p *parser) properties(v any, out *params, must bool, depth int) {
 		return
 	}
 	for name, property := range properties {
-		if readOnly, _ := p.resolve(property)["readOnly"].(bool); !readOnly {
+		if readOnly, _ := p.resolve(property)["readOnly"].(bool); !readOnly && len(name) <= maxText {
 			out.names = append(out.names, name)
 		}
 	}

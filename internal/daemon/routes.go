@@ -40,6 +40,9 @@ func (p *Program) probe(ctx context.Context, target string, m targets.Memory) *R
 	}
 	c := cfg.Contract()
 	out := &RouteCheck{Contract: c}
+	if len(c.Routes) == 0 {
+		return nil
+	}
 	if out.Skipped = !c.Auto && c.Where == c.Published && onThisMachine(c.Base); out.Skipped {
 		return out
 	}
