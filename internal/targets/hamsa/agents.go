@@ -16,6 +16,7 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // Assigned implements targets.Assigner.
@@ -49,7 +50,7 @@ func (t *Target) Assign(ctx context.Context, agent string, add, drop []targets.R
 		}
 		switch {
 		case n < maxTries:
-			if err := pause(ctx, max(backoff(n), waitOf(err))); err != nil {
+			if err := httpapi.Pause(ctx, max(httpapi.Backoff(n), waitOf(err))); err != nil {
 				return err
 			}
 		case err != nil:
@@ -154,7 +155,7 @@ func (t *Target) writeItems(ctx context.Context, agent string, ids []targets.Rem
 		if _, err := t.agentItems(ctx, agent); err != nil {
 			return err
 		}
-		return fault.New(fault.ErrRejected, "hamsa: agent %s did not take the items", kb.Printable(agent)).Because(errors.New(err.Error()))
+		return fault.New(fault.ErrRejected, "hamsa: agent %s did not take the items", kb.Printable(agent)).Because(adapter.Plain(err))
 	}
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -119,26 +118,5 @@ func missing(err error, id targets.RemoteID) error {
 	return err
 }
 
-// backoff is the wait after the n-th try: anything up to a bound that doubles.
-func backoff(n int) time.Duration {
-	return rand.N(min(500*time.Millisecond<<min(n-1, 8), 30*time.Second)) + time.Millisecond
-}
-
-// waitOf is what the vendor asks to wait in a failure.
-func waitOf(err error) time.Duration {
-	if e, ok := errors.AsType[*httpapi.Error](err); ok {
-		return min(e.Wait, maxWait)
-	}
-	return 0
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// waitOf is what the vendor asks to wait in a failure, bounded.
+func waitOf(err error) time.Duration { return min(httpapi.WaitOf(err), maxWait) }

@@ -1,13 +1,14 @@
 package hamsa
 
 import (
-	"fmt"
-	"net/http"
+	"cmp"
+	"log/slog"
 	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const defaultBase = "https://api.tryhamsa.com"
@@ -37,8 +38,6 @@ type Config struct {
 	targets.Common
 	TryDelete bool `yaml:"try_delete" doc:"Delete what is out of date with a request that the vendor does not document; false leaves it inactive and counts it as an orphan."`
 	MaxChars  int  `yaml:"max_chars" doc:"Longer texts are split into several items."`
-
-	transport http.RoundTripper // for tests
 }
 
 // NewConfig is a configuration with its defaults.
@@ -56,9 +55,11 @@ func NewConfig() *Config {
 	}
 }
 
+const routeDelete = "item_delete"
+
 // routes are the ones that the vendor does not document.
 var routes = map[string]string{
-	"item_delete": "DELETE /v1/voice-agents/knowledge-base/{id}",
+	routeDelete: "DELETE /v1/voice-agents/knowledge-base/{id}",
 }
 
 // Validate reports every problem with the values.
@@ -72,39 +73,24 @@ func (c *Config) Validate() []fault.Invalid {
 
 // Open implements targets.Config.
 func (c *Config) Open(o targets.Options) (targets.Target, error) {
-	if o.Transport != nil {
-		c.transport = o.Transport
-	}
-	t, err := c.open(o)
-	if err != nil {
-		return nil, err // a nil *Target in the interface would not be nil
-	}
-	return t, nil
+	return adapter.Opened(c.open(o))
 }
 
 func (c *Config) open(o targets.Options) (*Target, error) {
-	text, given := c.Routes["item_delete"]
-	if !given {
-		text = routes["item_delete"]
+	known, err := adapter.Routes("hamsa", routes, c.Routes)
+	if err != nil {
+		return nil, err
 	}
-	route, msg, _ := targets.ParseRoute("item_delete", text, routes)
-	if msg != "" {
-		return nil, fmt.Errorf("hamsa: routes.item_delete: %s", msg)
-	}
-	client, err := httpapi.New(httpapi.Options{
-		Vendor: "hamsa", BaseURL: c.BaseURL, Header: "Authorization", Scheme: "Token ", Key: c.APIKey, UserAgent: o.UserAgent,
-		Timeout: c.Timeout, Rate: c.Rate, Burst: c.Concurrency, Concurrency: c.Concurrency, Logger: o.Logger, Transport: c.transport,
-		CheckOK: refusal,
-	})
+	h := adapter.ClientOptions("hamsa", &c.Common, o)
+	h.Header, h.Scheme, h.CheckOK = "Authorization", "Token ", refusal
+	client, err := httpapi.New(h)
 	if err != nil {
 		return nil, err
 	}
 	t := &Target{
-		cfg: *c, http: client, log: o.Logger, deleteRoute: route, memory: o.Memory,
-		sent: sentNames{ids: map[string]string{}}, dropped: droppedItems{agents: map[targets.RemoteID][]string{}},
-	}
-	if t.log == nil {
-		t.log = discardLog
+		cfg: *c, http: client, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), deleteRoute: known[routeDelete], memory: o.Memory,
+		outage: adapter.NewOutage("hamsa", mostOutages),
+		sent:   sentNames{ids: map[string]string{}}, dropped: droppedItems{agents: map[targets.RemoteID][]string{}},
 	}
 	t.take.Store(mostTaken)
 	return t, nil

@@ -206,13 +206,12 @@ func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *logBuff
 	cfg := NewConfig()
 	cfg.APIKey = secret.New(testKey)
 	cfg.BaseURL = "http://hamsa.test"
-	cfg.transport = targettest.Serve(t, h)
 	if change != nil {
 		change(cfg)
 	}
 	logs := &logBuffer{}
 	target, err := cfg.open(targets.Options{
-		Name: "support", UserAgent: "kbsyncd/test",
+		Name: "support", UserAgent: "kbsyncd/test", Transport: targettest.Serve(t, h),
 		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -9,18 +9,15 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // nameChars is the longest item name (documented for renaming). The limits count bytes, of which a name has no fewer.
 const nameChars = 250
-
-var discardLog = slog.New(slog.DiscardHandler)
 
 // Target is the knowledge base of one project. See targets.Target for the contract of each method.
 type Target struct {
@@ -30,7 +27,7 @@ type Target struct {
 	deleteRoute targets.Route
 	memory      targets.Memory // may be nil
 
-	outage  outage
+	outage  *adapter.Outage
 	sent    sentNames
 	dropped droppedItems
 
@@ -76,7 +73,7 @@ const projectID = "project"
 // known from other clients only; without it a page of the list shows that the key is good.
 func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 	t.http.Reset()
-	t.outage.reset()
+	t.outage.Reset()
 	t.recallRefusal()
 	body, err := t.do(ctx, httpapi.Request{Op: "get project", Method: http.MethodGet, Path: "/v1/projects/by-api-key"})
 	switch s := httpapi.Status(err); {
@@ -189,39 +186,6 @@ func checkName(name string) error {
 		return fault.New(fault.ErrRejected, "hamsa: %q cannot be the name of an item, which has 1 to %d characters", kb.Printable(name), nameChars)
 	}
 	return nil
-}
-
-// each runs fn for every index, several at a time, and files its errors. An error that stops the target, or the end of
-// the context, ends the work; what was not tried gets that error.
-func (t *Target) each(ctx context.Context, out []targets.Result, fn func(i int) (targets.Result, error)) error {
-	var g errgroup.Group
-	g.SetLimit(max(t.cfg.Concurrency, 1))
-	var stop atomic.Pointer[error]
-	for i := range out {
-		g.Go(func() error {
-			if p := stop.Load(); p != nil {
-				out[i].Err = *p
-				return nil
-			}
-			r, err := fn(i)
-			r.Err = err
-			out[i] = r
-			if err != nil && (fault.StopsTarget(err) || ctx.Err() != nil) {
-				stop.CompareAndSwap(nil, &err)
-			}
-			return nil
-		})
-	}
-	_ = g.Wait()
-	if p := stop.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// ends tells errors after which nothing more is tried.
-func ends(ctx context.Context, err error) bool {
-	return fault.StopsTarget(err) || err != nil && ctx.Err() != nil
 }
 
 // passing tells failures that may be gone later.

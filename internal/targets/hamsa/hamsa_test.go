@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // doc is a rendition as the engine makes it.
@@ -163,7 +165,7 @@ func TestRetire(t *testing.T) {
 		all := listed(t, target)
 		for i, r := range []targets.Rendition{long, short} {
 			got := all[ids[i]]
-			if !got.Retired || !sameDocument(r.Name, got.Name) || !kb.NamedFor(r.Document, got.Name) {
+			if !got.Retired || !adapter.SameDocument(r.Name, got.Name) || !kb.NamedFor(r.Document, got.Name) {
 				t.Errorf("%q is listed as %+v", r.Name, got)
 			}
 		}
@@ -217,7 +219,7 @@ func TestTryDelete(t *testing.T) {
 		if m, _, ok := kb.ParseName(got.Name); !ok || m.Key != r.Document.Hash() || got.Retired || !kb.NamedFor(r.Document, got.Name) {
 			t.Errorf("listed as %+v", got)
 		}
-		if sameDocument(r.Name, got.Name) {
+		if adapter.SameDocument(r.Name, got.Name) {
 			t.Error("an item that is out of use would be taken for the present version")
 		}
 		for _, res := range remove(t, target, ids[0], ids[1], "item-9999") {
@@ -289,7 +291,7 @@ func TestRefusedDeletionIsRemembered(t *testing.T) {
 				c.Routes = map[string]string{"item_delete": path}
 			}
 		}, func(t *testing.T, target *Target, f *fake, _ *logBuffer) {
-			if err := pause(t.Context(), wait); err != nil {
+			if err := httpapi.Pause(t.Context(), wait); err != nil {
 				t.Fatal(err)
 			}
 			target.memory = memory

@@ -10,6 +10,7 @@ import (
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // answerOnce lets the fake answer the next requests to a path with these bodies, after their effect if it should have one.
@@ -263,7 +264,7 @@ func TestNames(t *testing.T) {
 		name := kb.RemoteName(k, m, ".md", max)
 		gone := retiredName(name)
 		former, older, ok := formerName(gone)
-		if !ok || len(gone) > nameChars || !sameDocument(name, former) || !kb.NamedFor(k, former) {
+		if !ok || len(gone) > nameChars || !adapter.SameDocument(name, former) || !kb.NamedFor(k, former) {
 			t.Errorf("%q became %q and came back as %q", name, gone, former)
 		}
 		if got, _, ok := kb.ParseName(older); !ok || got.Key != m.Key || got.Part != m.Part || got.Hash == m.Hash {

@@ -11,6 +11,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const (
@@ -148,14 +149,5 @@ func incomplete(err error) error {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return noBase(err)
 	}
-	if fault.StopsTarget(err) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return cutShort{err}
+	return adapter.Incomplete(err)
 }
-
-// cutShort is the failure of a request in the middle of a listing, in the same words.
-type cutShort struct{ error }
-
-// Unwrap gives the class and the cause.
-func (e cutShort) Unwrap() []error { return []error{fault.ErrIncomplete, e.error} }

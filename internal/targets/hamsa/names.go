@@ -50,14 +50,3 @@ func markAt(name string) (int, kb.Mark) {
 	}
 	return -1, mark
 }
-
-// sameDocument tells whether a listed name stands for the rendition that was sent under a name: the marks are equal. Without a
-// mark only the same name will do.
-func sameDocument(sent, listed string) bool {
-	m, _, marked := kb.ParseName(sent)
-	if !marked {
-		return listed == sent
-	}
-	other, _, ok := kb.ParseName(listed)
-	return ok && other == m
-}

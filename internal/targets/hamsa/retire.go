@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // Delete implements targets.Target. No deletion is documented: unless the configuration says to try one, an item is made
@@ -20,9 +19,10 @@ import (
 // lists of agents.
 func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
 	out := make([]targets.Result, len(ids))
-	err := t.each(ctx, out, func(i int) (targets.Result, error) {
-		left, err := t.remove(ctx, ids[i])
-		return targets.Result{ID: ids[i], Left: left}, err
+	err := adapter.Each(ctx, t.cfg.Concurrency, out, func(i int) (err error) {
+		out[i].ID = ids[i]
+		out[i].Left, err = t.remove(ctx, ids[i])
+		return err
 	})
 	return out, err
 }
@@ -40,17 +40,17 @@ func (t *Target) remove(ctx context.Context, id targets.RemoteID) (left bool, er
 // tryDelete deletes an item and looks whether it is gone. gone is false without an error where the vendor refuses, and when
 // that was because it deletes nothing, no other item is tried.
 func (t *Target) tryDelete(ctx context.Context, id targets.RemoteID) (gone bool, err error) {
-	if _, err := itemPath(id); err != nil {
+	r, err := adapter.Request("hamsa", "delete item", t.deleteRoute, adapter.Vars{"id": string(id)})
+	if err != nil {
 		return false, err
 	}
-	path := strings.ReplaceAll(t.deleteRoute.Path, "{id}", url.PathEscape(string(id)))
-	_, err = t.do(ctx, httpapi.Request{Op: "delete item", Method: t.deleteRoute.Method, Path: path})
+	_, err = t.do(ctx, r)
 	switch s := httpapi.Status(err); {
 	case err == nil || errors.Is(err, fault.ErrNotFound):
 	case s == http.StatusMethodNotAllowed || s == http.StatusNotImplemented:
 		t.giveUpDeleting(err)
 		return false, nil
-	case ends(ctx, err) || passing(err):
+	case adapter.Ends(ctx, err) || passing(err):
 		return false, err
 	default:
 		t.log.Warn("an item could not be deleted and is taken out of use instead", "id", string(id), "err", err)
@@ -81,7 +81,7 @@ func (t *Target) retire(ctx context.Context, id targets.RemoteID) (left bool, er
 		return true, nil
 	}
 	for _, agent := range t.dropped.from(id) {
-		if err := t.deactivate(ctx, agent, id); ends(ctx, err) {
+		if err := t.deactivate(ctx, agent, id); adapter.Ends(ctx, err) {
 			return false, err
 		} else if err != nil {
 			t.log.Debug("an item stays active for an agent that does not list it", "id", string(id), "agent", agent, "err", err)

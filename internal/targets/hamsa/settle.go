@@ -7,6 +7,7 @@ import (
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // fewIDs is how many items are asked for one by one; for more of them the list costs less, unless it has many pages.
@@ -34,7 +35,7 @@ func (t *Target) Start(ctx context.Context, ids []targets.RemoteID) ([]targets.R
 			out[i].Err = fault.New(fault.ErrNotFound, "hamsa: there is no item %s", kb.Printable(string(id)))
 		}
 	}
-	if ends(ctx, err) {
+	if adapter.Ends(ctx, err) {
 		return out, err
 	}
 	return out, nil
@@ -54,7 +55,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 		list = append(list, id)
 	}
 	return t.states(ctx, list, func(it item) {
-		if sameDocument(ids[targets.RemoteID(it.ID)], it.Name) {
+		if adapter.SameDocument(ids[targets.RemoteID(it.ID)], it.Name) {
 			fn(t.state(it))
 		}
 	})

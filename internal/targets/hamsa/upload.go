@@ -3,7 +3,6 @@ package hamsa
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -13,28 +12,27 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const (
-	maxTries = 5                         // of a change whose answer is lost each time
-	maxWait  = httpapi.DefaultMaxElapsed // for the vendor, between two of them
+	maxTries    = 5                         // of a change whose answer is lost each time
+	maxWait     = httpapi.DefaultMaxElapsed // for the vendor, between two of them
+	mostOutages = 4                         // uploads in a row that find the vendor out of reach
 )
 
 // Upload implements targets.Target. The vendor knows no batches worth the name: what it answers to several items is not clear.
 func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targets.Result, error) {
 	out := make([]targets.Result, len(batch))
-	if err := t.outage.err(); err != nil {
-		for i := range out {
-			out[i].Err = err
-		}
-		return out, err
+	if err := t.outage.Err(); err != nil {
+		return adapter.Fail(out, err), err
 	}
-	err := t.each(ctx, out, func(i int) (targets.Result, error) {
-		r, err := t.uploadOne(ctx, batch[i])
+	err := adapter.Each(ctx, t.cfg.Concurrency, out, func(i int) (err error) {
+		out[i], err = t.uploadOne(ctx, batch[i])
 		if ctx.Err() == nil {
-			t.outage.note(err)
+			t.outage.Note(targets.Result{Err: err})
 		}
-		return r, err
+		return err
 	})
 	return out, err
 }
@@ -76,11 +74,11 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) (targets.Re
 
 // waitToRepeat waits before what is not in the store is sent again, or says why it is not.
 func waitToRepeat(ctx context.Context, err error, n int) error {
-	wait := max(backoff(n), waitOf(err))
+	wait := max(httpapi.Backoff(n), waitOf(err))
 	if n >= maxTries || wait > maxWait || errors.Is(err, fault.ErrConflict) {
 		return notLanded(err)
 	}
-	return pause(ctx, wait)
+	return httpapi.Pause(ctx, wait)
 }
 
 // read gives the text of a rendition, or refuses what cannot be sent.
@@ -129,7 +127,7 @@ func (t *Target) create(ctx context.Context, name, content string) (item, error)
 	}
 	found := decodeItems(body)
 	for _, it := range found {
-		if it.Name == name || sameDocument(name, it.Name) {
+		if it.Name == name || adapter.SameDocument(name, it.Name) {
 			return it, checkID(it)
 		}
 	}
@@ -142,7 +140,7 @@ func (t *Target) create(ctx context.Context, name, content string) (item, error)
 	}
 	said := ""
 	if no := wordsOf(body); no != "" {
-		said = ": " + kb.Printable(oneLine(no))
+		said = ": " + adapter.OneLine(no)
 	}
 	return item{}, fault.New(fault.ErrUnknown, "hamsa: create item: the answer names no item%s", said)
 }
@@ -196,7 +194,7 @@ func (t *Target) lookFor(ctx context.Context, name string) (item, error) {
 	if !t.noSearch.Load() {
 		err := t.listAll(ctx, "search items", name, match)
 		switch {
-		case ends(ctx, err):
+		case adapter.Ends(ctx, err):
 			t.sent.keep(name, "")
 			return item{}, err
 		case errors.Is(err, fault.ErrRejected):
@@ -220,17 +218,10 @@ func (t *Target) lookFor(ctx context.Context, name string) (item, error) {
 // notLanded is the error of an item that was looked for and is not there: unlike the error of its request, its outcome is known.
 func notLanded(err error) error {
 	e, ok := errors.AsType[*httpapi.Error](err)
-	switch {
-	case errors.Is(err, fault.ErrConflict):
-		return err
-	case !ok:
-		return &fault.RetryAfter{Err: fmt.Errorf("hamsa: not uploaded: %w", errors.New(err.Error()))}
-	case e.Class != nil && !errors.Is(e.Class, fault.ErrUnknown):
+	if errors.Is(err, fault.ErrConflict) || ok && e.Class != nil && !errors.Is(e.Class, fault.ErrUnknown) {
 		return err
 	}
-	known := *e
-	known.Class, known.Err = nil, nil
-	return &fault.RetryAfter{Wait: e.Wait, Err: &known}
+	return adapter.NotLanded("hamsa: not uploaded: ", err)
 }
 
 // mostSent is how many names are remembered. What is older is forgotten: the engine does not send a document twice in a

@@ -4,33 +4,17 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
-// text is a string that may come as a number or a word such as true; what is no single value is empty.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(b []byte) error {
-	*t = ""
-	switch {
-	case len(b) == 0 || string(b) == "null" || b[0] == '{' || b[0] == '[':
-		return nil
-	case b[0] == '"':
-		var s string
-		err := json.Unmarshal(b, &s)
-		*t = text(s)
-		return err
-	}
-	*t = text(b)
-	return nil
-}
+// text is a string that may come as a number or a word such as true.
+type text = adapter.Text
 
 // words is what an error says: a string, or several in a list.
 type words string
@@ -188,7 +172,9 @@ func decodePage(b []byte, search bool) (page, error) {
 	if list = bytes.TrimSpace(list); string(list) == "null" && p.total == 0 {
 		return p, nil
 	}
-	return p, p.decode(list)
+	var err error
+	p.items, err = adapter.Items(list, mostOnPage, func(it item) string { return it.ID })
+	return p, err
 }
 
 // count reads a number of items; -1 for anything else.
@@ -198,30 +184,6 @@ func count(t text) int {
 		return -1
 	}
 	return int(n)
-}
-
-func (p *page) decode(list json.RawMessage) error {
-	if len(list) == 0 || list[0] != '[' {
-		return errors.New("the answer holds no list")
-	}
-	dec := json.NewDecoder(bytes.NewReader(list))
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the list cannot be read: %w", err)
-	}
-	for dec.More() {
-		if len(p.items) == mostOnPage {
-			return fmt.Errorf("a page of the list has more than %d items", mostOnPage)
-		}
-		var it item
-		if err := dec.Decode(&it); err != nil {
-			return fmt.Errorf("the list cannot be read: %w", err)
-		}
-		if it.ID == "" {
-			return errors.New("an item of the list has no id")
-		}
-		p.items = append(p.items, it)
-	}
-	return nil
 }
 
 // The words for a status. No word for work in progress is documented, so every other one stands for it.
@@ -244,21 +206,12 @@ func (t *Target) state(it item) targets.Remote {
 	}
 	switch {
 	case r.Status == targets.StatusFailed:
-		r.Detail = kb.Printable(oneLine(it.Reason))
+		r.Detail = adapter.OneLine(it.Reason)
 	case word == "COMPLETED_WITH_ERRORS":
-		r.Detail = kb.Printable(oneLine(cmp.Or(it.Reason, "processed in part")))
+		r.Detail = adapter.OneLine(cmp.Or(it.Reason, "processed in part"))
 		if _, logged := t.warned.LoadOrStore(it.ID, true); !logged {
 			t.log.Warn("the vendor processed an item with errors", "id", it.ID, "name", kb.Printable(it.Name), "detail", r.Detail)
 		}
 	}
 	return r
-}
-
-// oneLine is a longer text on one line, bounded.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "…"
-	}
-	return s
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"kbsyncd/internal/httpapi"
+	"kbsyncd/internal/targets/adapter"
 )
 
 func TestRefusal(t *testing.T) {
@@ -93,7 +94,7 @@ func FuzzNames(f *testing.F) {
 		}
 		gone := retiredName(name)
 		former, older, ok := formerName(gone)
-		if !ok || !sameDocument(name, former) || sameDocument(name, older) || !strings.HasSuffix(gone, retiredMark) {
+		if !ok || !adapter.SameDocument(name, former) || adapter.SameDocument(name, older) || !strings.HasSuffix(gone, retiredMark) {
 			t.Errorf("%q became %q and came back as %q", name, gone, former)
 		}
 		if at, _ := markAt(gone); at >= 0 {
