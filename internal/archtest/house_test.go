@@ -80,7 +80,7 @@ var house = map[string]string{
 
 // testsMayImport is what test files may import besides what their package may, and besides their package.
 var testsMayImport = map[string]string{
-	"":                   "fault kb secret simulator sources/sourcetest targets/targettest",
+	"":                   "convert/readertest fault kb secret simulator sources/sourcetest targets/targettest",
 	"internal/archtest":  "",
 	"internal/config":    anything,
 	"internal/daemon":    anything,

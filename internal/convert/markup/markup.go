@@ -27,5 +27,5 @@ type Limits struct {
 
 // DefaultLimits are generous for documents and small against bombs.
 func DefaultLimits() Limits {
-	return Limits{Output: 32 << 20, Unpacked: 128 << 20, Ratio: 200, Members: 20_000, Depth: 200}
+	return Limits{Output: 32 << 20, Unpacked: 64 << 20, Ratio: 200, Members: 20_000, Depth: 200}
 }
