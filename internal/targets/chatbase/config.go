@@ -39,12 +39,16 @@ var Kind = targets.Kind{
 	},
 }
 
-var _ targets.Config = (*Config)(nil)
+var (
+	_ targets.Config     = (*Config)(nil)
+	_ targets.Contracted = (*Config)(nil)
+)
 
 // Config is the configuration of a Chatbase target.
 type Config struct {
 	targets.Common
 	API         string        `yaml:"api" enum:"v2|v1" doc:"v2 keeps one source for each document; v1 sends all documents as the one text of a chatbot and replaces what it holds."`
+	OpenAPI     string        `yaml:"openapi" kind:"location" doc:"The address or file of the OpenAPI document of v2 that check --connect compares with what this program assumes, and that routes: auto follows."`
 	FilesURL    string        `yaml:"files_url" doc:"Where the API for file sources is; it must be given when base_url is changed."`
 	UploadEvery time.Duration `yaml:"upload_every" doc:"Time between two uploads of files, for all agents of the account together; the vendor allows 10 a minute."`
 }
@@ -61,6 +65,7 @@ func NewConfig() *Config {
 			Timeout:       time.Minute,
 		},
 		API:         apiV2,
+		OpenAPI:     published,
 		FilesURL:    defaultFiles,
 		UploadEvery: 6 * time.Second, // documented: 10 a minute for each account, and a refused one counts
 	}
@@ -73,7 +78,7 @@ var routes = map[string]string{routeTrain: "POST /agents/{agentId}/train"}
 
 // Validate reports every problem with the values.
 func (c *Config) Validate() []fault.Invalid {
-	out := targets.CheckCommon(&c.Common, routes, "settle_timeout", "max_file_size")
+	out := c.checkRoutes()
 	if msg := targets.CheckURL(c.FilesURL); msg != "" {
 		out = append(out, fault.Invalid{Field: "files_url", Msg: msg, Hint: "write an address such as \"" + defaultFiles + "\""})
 	}
@@ -102,7 +107,11 @@ func (c *Config) Open(o targets.Options) (targets.Target, error) {
 	if c.API == apiV1 {
 		return adapter.Opened(c.openBundle(o))
 	}
-	return adapter.Opened(c.open(o))
+	t, err := c.open(o)
+	if err != nil {
+		return nil, err
+	}
+	return c.follow(t, o), nil
 }
 
 // trainRoute is the route of routes.train.
