@@ -194,7 +194,7 @@ func ReadAll(ctx context.Context, r targets.Rendition) (_ []byte, err error) {
 	defer func() { err = errors.Join(err, rc.Close()) }()
 	b, err := io.ReadAll(io.LimitReader(rc, r.Size+1))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", r.Document, err)
 	}
 	if int64(len(b)) != r.Size {
 		return nil, otherSize(&r)

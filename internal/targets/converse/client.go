@@ -3,15 +3,13 @@ package converse
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // guessed are the routes whose verb or answer the vendor does not document. Each may be overridden.
@@ -34,28 +32,18 @@ var documented = map[string]targets.Route{
 	"agent":   {Method: http.MethodGet, Path: "/agents/{agent_id}"},
 }
 
-// vars are the values of a route's placeholders.
-type vars map[string]string
-
-// request fills a route's placeholders. A value that is empty or dots is refused: it would name another resource.
-func (t *Target) request(op, name string, v vars) (httpapi.Request, error) {
-	r := t.routes[name]
-	path := r.Path
-	for key, value := range v {
-		if value == "" || value == "." || value == ".." {
-			return httpapi.Request{}, fault.New(fault.ErrRejected, "converse: %s: %q is no %s", op, value, key)
-		}
-		path = strings.ReplaceAll(path, "{"+key+"}", url.PathEscape(value))
-	}
-	out := httpapi.Request{Op: op, Method: r.Method, Path: path, Query: url.Values{}}
+// request fills a route's placeholders.
+func (t *Target) request(op, name string, v adapter.Vars) (httpapi.Request, error) {
+	r, err := adapter.Request("converse", op, t.routes[name], v)
+	r.Query = url.Values{}
 	if t.cfg.Mode == modeTest {
-		out.Query.Set("mode", modeTest)
+		r.Query.Set("mode", modeTest)
 	}
-	return out, nil
+	return r, err
 }
 
 // call makes a request that may be repeated and gives the answer's body.
-func (t *Target) call(ctx context.Context, op, name string, v vars, in any) ([]byte, error) {
+func (t *Target) call(ctx context.Context, op, name string, v adapter.Vars, in any) ([]byte, error) {
 	r, err := t.request(op, name, v)
 	if err != nil {
 		return nil, err
@@ -86,21 +74,3 @@ func isGone(err error) bool { return errors.Is(err, fault.ErrNotFound) }
 
 // isBusy tells that the object is in the wanted state or on its way there.
 func isBusy(err error) bool { return httpapi.Status(err) == http.StatusConflict }
-
-// plain keeps the words of an error and drops its class.
-func plain(err error) error { return errors.New(err.Error()) }
-
-// backoff is the wait after the n-th try: anything up to a bound that doubles.
-func backoff(n int) time.Duration {
-	return rand.N(min(500*time.Millisecond<<min(n-1, 8), 30*time.Second)) + time.Millisecond
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err()
-}

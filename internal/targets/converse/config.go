@@ -1,15 +1,15 @@
 package converse
 
 import (
-	"fmt"
+	"cmp"
 	"log/slog"
 	"maps"
-	"net/http"
 	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const defaultBase = "https://api.converse.axllabs.in/api/v1"
@@ -48,8 +48,6 @@ var (
 type Config struct {
 	targets.Common
 	Mode string `yaml:"mode" enum:"live|test" doc:"test sends ?mode=test with every request: the vendor answers with invented data, and records are kept apart."`
-
-	transport http.RoundTripper // for tests
 }
 
 // NewConfig is a configuration with its defaults.
@@ -82,40 +80,22 @@ func (c *Config) Side() string {
 
 // Open implements targets.Config.
 func (c *Config) Open(o targets.Options) (targets.Target, error) {
-	if o.Transport != nil {
-		c.transport = o.Transport
-	}
-	t, err := c.open(o)
-	if err != nil {
-		return nil, err // a nil *Target in the interface would not be nil
-	}
-	return t, nil
+	return adapter.Opened(c.open(o))
 }
 
 func (c *Config) open(o targets.Options) (*Target, error) {
-	routes := maps.Clone(documented)
-	for name, usual := range guessed {
-		text, given := c.Routes[name]
-		if !given {
-			text = usual
-		}
-		r, msg, _ := targets.ParseRoute(name, text, guessed)
-		if msg != "" {
-			return nil, fmt.Errorf("converse: routes.%s: %s", name, msg)
-		}
-		routes[name] = r
-	}
-	client, err := httpapi.New(httpapi.Options{
-		Vendor: "converse", BaseURL: c.BaseURL, Header: "Authorization", Scheme: "Bearer ", Key: c.APIKey, UserAgent: o.UserAgent, Timeout: c.Timeout,
-		Rate: c.Rate, Burst: c.Concurrency, Concurrency: c.Concurrency, Logger: o.Logger, Transport: c.transport, CheckOK: httpapi.Envelope,
-	})
+	routes, err := adapter.Routes("converse", guessed, c.Routes)
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{cfg: *c, http: client, log: o.Logger, routes: routes}
-	if t.log == nil {
-		t.log = slog.New(slog.DiscardHandler)
+	maps.Copy(routes, documented)
+	h := adapter.ClientOptions("converse", &c.Common, o)
+	h.Header, h.Scheme = "Authorization", "Bearer "
+	client, err := httpapi.New(h)
+	if err != nil {
+		return nil, err
 	}
-	t.tried.forget()
-	return t, nil
+	return &Target{
+		cfg: *c, http: client, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), routes: routes, outage: adapter.NewOutage("converse", mostOutages),
+	}, nil
 }

@@ -1,7 +1,6 @@
 package converse
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -192,32 +191,6 @@ func TestVendorThatIsDown(t *testing.T) {
 		}
 		if res := upload(t, target, rendition("more.md", "x")); res.Err != nil {
 			t.Errorf("the next pass: %v", res.Err)
-		}
-	})
-}
-
-// Documents that break the vendor must not keep the others out for ever.
-func TestOutagesOfManyPasses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		target, _ := open(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }), nil)
-		_, down := target.call(t.Context(), "test", "list", nil, nil)
-		var o outage
-		for pass, want := range []int{3, 6, 12, 24, 48, 48} {
-			o.reset()
-			n := 0
-			for ; o.err() == nil; n++ {
-				o.note(down)
-			}
-			if n != want {
-				t.Errorf("pass %d tries %d uploads, not %d", pass, n, want)
-			}
-		}
-		o.reset()
-		o.note(nil)
-		o.note(down)
-		o.note(context.Canceled)
-		if o.n != 1 {
-			t.Errorf("%d outages", o.n)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package converse
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const (
@@ -31,14 +31,14 @@ func (t *Target) documents(ctx context.Context, fn func(document) error) error {
 		return d.id, func() error { return fn(d) }
 	})
 	if isGone(err) {
-		return fault.New(fault.ErrSetup, "converse: the documents cannot be listed").WithHint("check base_url").Because(plain(err))
+		return fault.New(fault.ErrSetup, "converse: the documents cannot be listed").WithHint("check base_url").Because(adapter.Plain(err))
 	}
 	return err
 }
 
 // rows goes through a list, page by page where the answers tell of pages. For each row, read gives the id and what to do when it
 // is the first with this id.
-func (t *Target) rows(ctx context.Context, op, route string, v vars, names []string, read func(json.RawMessage) (string, func() error)) error {
+func (t *Target) rows(ctx context.Context, op, route string, v adapter.Vars, names []string, read func(json.RawMessage) (string, func() error)) error {
 	seen := map[string]bool{}
 	asked := url.Values{}
 	for number := 1; number <= maxPages; number++ {
@@ -47,7 +47,7 @@ func (t *Target) rows(ctx context.Context, op, route string, v vars, names []str
 			return err
 		}
 		before, n := len(seen), 0
-		err = eachRow(list, func(row json.RawMessage) error {
+		err = adapter.Rows(list, func(row json.RawMessage) error {
 			id, first := read(row)
 			switch n++; {
 			case id == "":
@@ -76,7 +76,7 @@ func (t *Target) rows(ctx context.Context, op, route string, v vars, names []str
 }
 
 // page makes one request of a list.
-func (t *Target) page(ctx context.Context, op, route string, v vars, asked url.Values, names []string) (json.RawMessage, []object, error) {
+func (t *Target) page(ctx context.Context, op, route string, v adapter.Vars, asked url.Values, names []string) (json.RawMessage, []object, error) {
 	r, err := t.request(op, route, v)
 	if err != nil {
 		return nil, nil, err
@@ -148,10 +148,10 @@ func after(around []object, number int, asked url.Values) (next url.Values, told
 		_, hasNext := o["next"]
 		_, hasCursor := o["next_cursor"]
 		told = told || hasNext || hasCursor
-		if cursor := scalar(o["next_cursor"]); cursor != "" {
+		if cursor := adapter.Scalar(o["next_cursor"]); cursor != "" {
 			return with("cursor", cursor), true
 		}
-		if text := scalar(o["next"]); text != "" {
+		if text := adapter.Scalar(o["next"]); text != "" {
 			return follow(text, with), true
 		}
 		pages, ok := o.number("total_pages")
@@ -185,14 +185,8 @@ func follow(text string, with func(name, value string) url.Values) url.Values {
 
 // incomplete marks the failure of a listing, without hiding what stops the target.
 func incomplete(err error) error {
-	if fault.StopsTarget(err) || isGone(err) || errors.Is(err, context.Canceled) {
+	if isGone(err) {
 		return err
 	}
-	return cutShort{err}
+	return adapter.Incomplete(err)
 }
-
-// cutShort is the failure of a request in the middle of a listing, in the same words.
-type cutShort struct{ error }
-
-// Unwrap gives the class and the cause.
-func (e cutShort) Unwrap() []error { return []error{fault.ErrIncomplete, e.error} }

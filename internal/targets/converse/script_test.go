@@ -48,14 +48,13 @@ func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *logBuff
 	cfg := NewConfig()
 	cfg.APIKey = secret.New(testKey)
 	cfg.BaseURL = "http://converse.test/api/v1"
-	cfg.transport = targettest.Serve(t, h)
 	if change != nil {
 		change(cfg)
 	}
 	logs := &logBuffer{}
 	target, err := cfg.open(targets.Options{
 		Name: "calls", UserAgent: "kbsyncd/test",
-		Logger: logger(logs),
+		Logger: logger(logs), Transport: targettest.Serve(t, h),
 	})
 	if err != nil {
 		t.Fatal(err)

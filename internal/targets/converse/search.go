@@ -8,6 +8,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 var (
@@ -39,8 +40,8 @@ func decodeHits(b []byte) ([]targets.Hit, error) {
 		return nil, err
 	}
 	var hits []targets.Hit
-	err = eachRow(list, func(row json.RawMessage) error {
-		h := targets.Hit{Text: scalar(row)}
+	err = adapter.Rows(list, func(row json.RawMessage) error {
+		h := targets.Hit{Text: adapter.Scalar(row)}
 		if o := asObject(row); o != nil {
 			h = hitOf(o)
 		}

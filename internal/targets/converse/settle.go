@@ -11,6 +11,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // mostChunks bounds how much of a list of chunks is read; the first chunk is enough.
@@ -18,28 +19,27 @@ const mostChunks = 64 << 20
 
 // Start implements targets.Settler. The vendor indexes by itself what it is given.
 func (t *Target) Start(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
-	return t.each(ctx, ids, func(id targets.RemoteID) (targets.Result, error) {
-		return targets.Result{ID: id, Status: targets.StatusWorking}, ctx.Err()
+	return t.each(ctx, ids, func(targets.RemoteID) (targets.Status, error) {
+		return targets.StatusWorking, ctx.Err()
 	})
 }
 
 // Restart implements targets.Settler.
 func (t *Target) Restart(ctx context.Context, id targets.RemoteID) error {
-	_, err := t.reindex(ctx, id)
-	return err
+	return t.reindex(ctx, id)
 }
 
 // Reindex implements targets.Reindexer.
 func (t *Target) Reindex(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
-	return t.each(ctx, ids, func(id targets.RemoteID) (targets.Result, error) { return t.reindex(ctx, id) })
+	return t.each(ctx, ids, func(id targets.RemoteID) (targets.Status, error) { return targets.StatusWorking, t.reindex(ctx, id) })
 }
 
-func (t *Target) reindex(ctx context.Context, id targets.RemoteID) (targets.Result, error) {
-	_, err := t.call(ctx, "reindex document", "reindex", vars{"id": string(id)}, nil)
+func (t *Target) reindex(ctx context.Context, id targets.RemoteID) error {
+	_, err := t.call(ctx, "reindex document", "reindex", adapter.Vars{"id": string(id)}, nil)
 	if isBusy(err) {
-		err = nil
+		return nil
 	}
-	return targets.Result{ID: id, Status: targets.StatusWorking}, err
+	return err
 }
 
 // Statuses implements targets.Settler. There is no request for one document, so the list is read; documents of which it tells
@@ -54,7 +54,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 	err := t.List(ctx, func(r targets.Remote) error {
 		name, asked := ids[r.ID]
 		switch {
-		case !asked || r.Name != name && !sameMark(name, r.Name):
+		case !asked || !adapter.SameDocument(name, r.Name):
 		case r.Status == targets.StatusUnknown:
 			listed[r.ID] = r
 			silent = append(silent, r.ID)
@@ -68,12 +68,12 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 	}
 	slices.Sort(silent)
 	var mu sync.Mutex // fn is called by one at a time
-	res, err := t.each(ctx, silent, func(id targets.RemoteID) (targets.Result, error) {
+	res, err := t.each(ctx, silent, func(id targets.RemoteID) (targets.Status, error) {
 		indexed, err := t.hasChunks(ctx, id)
 		if isGone(err) {
-			return targets.Result{}, nil
+			return targets.StatusUnknown, nil
 		} else if err != nil {
-			return targets.Result{}, err
+			return targets.StatusUnknown, err
 		}
 		r := listed[id]
 		if r.Status = targets.StatusWorking; indexed {
@@ -82,7 +82,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 		mu.Lock()
 		defer mu.Unlock()
 		fn(r)
-		return targets.Result{}, nil
+		return r.Status, nil
 	})
 	for _, r := range res {
 		err = cmp.Or(err, r.Err)
@@ -92,7 +92,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 
 // hasChunks tells whether a document has a chunk. The vendor gives all of them, so reading ends with the first.
 func (t *Target) hasChunks(ctx context.Context, id targets.RemoteID) (bool, error) {
-	r, err := t.request("list chunks", "chunks", vars{"id": string(id)})
+	r, err := t.request("list chunks", "chunks", adapter.Vars{"id": string(id)})
 	if err != nil {
 		return false, err
 	}
@@ -117,7 +117,7 @@ func anyChunk(r io.Reader) (bool, error) {
 	case err != nil:
 		return false, err
 	case !told:
-		return false, errNoList
+		return false, adapter.ErrNoList
 	}
 	return found, nil
 }

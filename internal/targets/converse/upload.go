@@ -8,32 +8,33 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 const (
-	maxTries = 5 // of sending one document in one Upload
-	markdown = ".md"
+	maxTries    = 5 // of sending one document in one Upload
+	mostOutages = 3 // uploads in a row that find the vendor out of reach
+	markdown    = ".md"
 )
 
 // Upload implements targets.Target.
 func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targets.Result, error) {
 	out := make([]targets.Result, len(batch))
 	for i, r := range batch {
-		err := t.outage.err()
+		err := t.outage.Err()
 		if err == nil {
 			out[i] = t.uploadOne(ctx, r)
-			t.outage.note(out[i].Err)
+			t.outage.Note(out[i])
 			err = out[i].Err
 		}
-		if err != nil && (fault.StopsTarget(err) || ctx.Err() != nil) {
-			for j := i; j < len(batch); j++ {
-				out[j] = targets.Result{Err: err}
-			}
+		if adapter.Ends(ctx, err) {
+			adapter.Fail(out[i:], err)
 			return out, err
 		}
 	}
@@ -49,7 +50,7 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) targets.Res
 	if err := ctx.Err(); err != nil {
 		return targets.Result{Err: fmt.Errorf("converse: not sent: %w", err)}
 	}
-	if t.tried.add(r.Name) {
+	if t.tried.Add(r.Name) {
 		if d, err := t.look(ctx, r.Name); err != nil {
 			return targets.Result{Err: err}
 		} else if d.id != "" {
@@ -70,14 +71,14 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) targets.Res
 		case !errors.Is(err, fault.ErrUnknown):
 			return targets.Result{Err: err}
 		}
-		d, lookErr := t.lookLater(ctx, r.Name, backoff(n), err)
+		d, lookErr := t.lookLater(ctx, r.Name, httpapi.Backoff(n), err)
 		switch {
 		case lookErr != nil:
 			return targets.Result{Err: lookErr}
 		case d.id != "":
 			return t.adopt(r, d)
 		case n == maxTries:
-			return targets.Result{Err: notLanded(err)}
+			return targets.Result{Err: adapter.NotLanded("converse: not uploaded: ", err)}
 		}
 	}
 }
@@ -111,17 +112,21 @@ func (t *Target) send(ctx context.Context, r targets.Rendition) (document, error
 	}
 	req.Create = true
 	if route == "upload" {
-		req.Body = form(r)
+		// The reference does not name the parts; these are the usual ones.
+		req.Body = adapter.Form(adapter.Part{Name: "name", Text: r.Name}, adapter.Part{Name: "file", File: &r})
 	} else {
-		text, err := readText(ctx, r)
+		text, err := adapter.ReadAll(ctx, r)
 		if err != nil {
 			return document{}, fmt.Errorf("converse: %w", err)
 		}
-		req.JSON = map[string]string{"name": r.Name, "content": text}
+		if !utf8.Valid(text) {
+			return document{}, fault.New(fault.ErrRejected, "converse: %s is not UTF-8 text", r.Document)
+		}
+		req.JSON = map[string]string{"name": r.Name, "content": string(text)}
 	}
 	body, err := t.do(ctx, route, req)
 	if isGone(err) {
-		return document{}, fault.New(fault.ErrSetup, "converse: documents cannot be created").WithHint("check base_url").Because(plain(err))
+		return document{}, fault.New(fault.ErrSetup, "converse: documents cannot be created").WithHint("check base_url").Because(adapter.Plain(err))
 	}
 	return decodeCreated(body), err
 }
@@ -130,7 +135,7 @@ func (t *Target) send(ctx context.Context, r targets.Rendition) (document, error
 // would be sent again and again.
 func (t *Target) created(ctx context.Context, r targets.Rendition, d document) targets.Result {
 	switch {
-	case d.name == "" || d.name == r.Name || sameMark(r.Name, d.name):
+	case d.name == "" || adapter.SameDocument(r.Name, d.name):
 		return t.adopt(r, d)
 	case t.cfg.Mode == modeTest:
 		return invented(r)
@@ -171,12 +176,12 @@ func (t *Target) taken(ctx context.Context, r targets.Rendition, conflict error)
 		return t.adopt(r, d)
 	}
 	return targets.Result{Err: fault.New(fault.ErrConflict, "converse: the vendor says that %q is there already, and does not list it", r.Name).
-		WithHint("look for it in the dashboard and delete it").Because(plain(conflict))}
+		WithHint("look for it in the dashboard and delete it").Because(adapter.Plain(conflict))}
 }
 
 // lookLater looks for a document whose creation was left in doubt, after a while in which it may still arrive.
 func (t *Target) lookLater(ctx context.Context, name string, wait time.Duration, doubt error) (document, error) {
-	err := pause(ctx, wait)
+	err := httpapi.Pause(ctx, wait)
 	var d document
 	if err == nil {
 		d, err = t.look(ctx, name)
@@ -195,7 +200,7 @@ func (t *Target) look(ctx context.Context, name string) (found document, err err
 		switch {
 		case d.name == name:
 			now = 3
-		case sameMark(name, d.name):
+		case adapter.SameDocument(name, d.name):
 			now = 1
 		default:
 			return nil
@@ -209,23 +214,4 @@ func (t *Target) look(ctx context.Context, name string) (found document, err err
 		return nil
 	})
 	return found, err
-}
-
-// sameMark tells whether two names stand for the same rendition.
-func sameMark(sent, listed string) bool {
-	a, _, ok := kb.ParseName(sent)
-	b, _, too := kb.ParseName(listed)
-	return ok && too && a == b
-}
-
-// notLanded is the error of a document that was looked for and is not there: unlike the error of
-// its request, its outcome is known.
-func notLanded(err error) error {
-	e, ok := errors.AsType[*httpapi.Error](err)
-	if !ok {
-		return &fault.RetryAfter{Err: fmt.Errorf("converse: not uploaded: %w", plain(err))}
-	}
-	known := *e
-	known.Class, known.Err = nil, nil
-	return &fault.RetryAfter{Wait: e.Wait, Err: &known}
 }

@@ -3,13 +3,11 @@ package converse
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
-	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // The spellings of what an answer says; none is documented. The first that is there counts.
@@ -42,25 +40,9 @@ func asObject(b []byte) object {
 // text is the first of the fields that is a string or a number and not empty.
 func (o object) text(names []string) string {
 	for _, name := range names {
-		if s := scalar(o[name]); s != "" {
+		if s := adapter.Scalar(o[name]); s != "" {
 			return s
 		}
-	}
-	return ""
-}
-
-// scalar is a string or a number as text; "" for everything else.
-func scalar(b json.RawMessage) string {
-	if len(b) == 0 {
-		return ""
-	}
-	switch c := b[0]; {
-	case c == '"':
-		var s string
-		_ = json.Unmarshal(b, &s) // a raw message is valid
-		return s
-	case c == '-' || c >= '0' && c <= '9':
-		return string(b)
 	}
 	return ""
 }
@@ -68,7 +50,7 @@ func scalar(b json.RawMessage) string {
 // number is the first of the fields that is a number; a string that is one counts.
 func (o object) number(names ...string) (v float64, ok bool) {
 	for _, name := range names {
-		if v, err := strconv.ParseFloat(scalar(o[name]), 64); err == nil {
+		if v, err := strconv.ParseFloat(adapter.Scalar(o[name]), 64); err == nil {
 			return v, true
 		}
 	}
@@ -79,7 +61,7 @@ func (o object) number(names ...string) (v float64, ok bool) {
 func (o object) words(names []string) string {
 	for _, name := range names {
 		if s := flat(o[name], 0); s != "" {
-			return oneLine(s)
+			return adapter.OneLine(s)
 		}
 	}
 	return ""
@@ -87,7 +69,7 @@ func (o object) words(names []string) string {
 
 // flat makes text of a text, a list of errors or an error object.
 func flat(b json.RawMessage, depth int) string {
-	if s := scalar(b); s != "" || len(b) == 0 || depth > 3 {
+	if s := adapter.Scalar(b); s != "" || len(b) == 0 || depth > 3 {
 		return s
 	}
 	switch b[0] {
@@ -110,15 +92,6 @@ func flat(b json.RawMessage, depth int) string {
 		}
 	}
 	return ""
-}
-
-// oneLine is the beginning of a longer text on one line.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "…"
-	}
-	return kb.Printable(s)
 }
 
 // document is one document as an answer tells it.
@@ -169,7 +142,7 @@ func decodeCreated(b []byte) document {
 
 // heldID is the id of a document in a list of what an agent holds: an id by itself, a document, or an assignment that names one.
 func heldID(row json.RawMessage) string {
-	if s := scalar(row); s != "" {
+	if s := adapter.Scalar(row); s != "" {
 		return s
 	}
 	o := asObject(row)
@@ -195,7 +168,7 @@ var states = map[string]targets.Status{
 // remote translates a document. A word that nobody knows means that work goes on, and is logged once. A document without chunks
 // is not searchable whatever its status says: failed, so that it is indexed anew.
 func (t *Target) remote(d document) targets.Remote {
-	r := targets.Remote{ID: targets.RemoteID(d.id), Name: d.name, Size: -1, Word: oneLine(d.state)}
+	r := targets.Remote{ID: targets.RemoteID(d.id), Name: d.name, Size: -1, Word: adapter.OneLine(d.state)}
 	if d.chunks >= 0 {
 		r.Progress = strconv.Itoa(d.chunks) + " chunks"
 	}
@@ -223,8 +196,6 @@ func (t *Target) remote(d document) targets.Remote {
 	return r
 }
 
-var errNoList = errors.New("the answer holds no list")
-
 // findList finds the list in an answer, bare or in an envelope, and gives the objects around it, the outermost first. An answer
 // without any list is an error and not an empty list.
 func findList(b []byte, names []string, depth int) (list json.RawMessage, around []object, err error) {
@@ -233,7 +204,7 @@ func findList(b []byte, names []string, depth int) (list json.RawMessage, around
 	}
 	o := asObject(b)
 	if o == nil || depth > 2 {
-		return nil, nil, errNoList
+		return nil, nil, adapter.ErrNoList
 	}
 	for _, name := range names {
 		list, inner, err := findList(o[name], names, depth+1)
@@ -241,23 +212,5 @@ func findList(b []byte, names []string, depth int) (list json.RawMessage, around
 			return list, append([]object{o}, inner...), nil
 		}
 	}
-	return nil, nil, errNoList
-}
-
-// eachRow reads a list one by one, so that a long one takes little memory.
-func eachRow(list json.RawMessage, fn func(json.RawMessage) error) error {
-	dec := json.NewDecoder(bytes.NewReader(list))
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the list cannot be read: %w", err)
-	}
-	for dec.More() {
-		var row json.RawMessage
-		if err := dec.Decode(&row); err != nil {
-			return fmt.Errorf("the list cannot be read: %w", err)
-		}
-		if err := fn(row); err != nil {
-			return err
-		}
-	}
-	return nil
+	return nil, nil, adapter.ErrNoList
 }

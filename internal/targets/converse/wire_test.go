@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 func TestDocument(t *testing.T) {
@@ -85,7 +86,7 @@ func TestFindList(t *testing.T) {
 		got := -1
 		if err == nil {
 			got = 0
-			if err := eachRow(list, func(json.RawMessage) error { got++; return nil }); err != nil {
+			if err := adapter.Rows(list, func(json.RawMessage) error { got++; return nil }); err != nil {
 				t.Error(in, err)
 			}
 		}
@@ -147,7 +148,7 @@ func FuzzDecoders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, around, err := findList(b, listNames, 0)
 		if err == nil {
-			_ = eachRow(list, func(row json.RawMessage) error {
+			_ = adapter.Rows(list, func(row json.RawMessage) error {
 				r := target.remote(documentOf(asObject(row)))
 				if strings.ContainsAny(r.Word+r.Detail, "\n\r\x1b") || len(r.Detail) > 2000 {
 					t.Errorf("%+v", r)
