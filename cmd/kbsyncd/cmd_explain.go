@@ -133,11 +133,8 @@ func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.K
 		}
 		say("status", "%s, content %s", status, r.Content.String()[:12])
 		scope := kb.NewScope(cfg.Owner, f.Sync)
-		for i, pt := range r.Parts {
-			m := kb.Mark{Scope: scope, Key: k.Hash(), Hash: pt.Hash}
-			if !r.Whole {
-				m.Part = i + 1
-			}
+		for _, pt := range r.Parts {
+			m := kb.Mark{Scope: scope, Key: k.Hash(), Part: pt.N, Hash: pt.Hash}
 			say("remote", "%s as %s", pt.ID, kb.RemoteName(k, m, pt.Ext, 255))
 		}
 		for _, id := range r.Retire {

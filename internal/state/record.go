@@ -29,6 +29,7 @@ type Record struct {
 // Part is one remote document.
 type Part struct {
 	ID   string // "" while the part is missing
+	N    int    // the number in its remote name, from 1; 0 when the part is the whole document
 	Hash kb.PartHash
 	Ext  string // extension of the remote name, with its dot
 }
@@ -39,9 +40,9 @@ type Part struct {
 //	1     converter version
 //	2     length of the fingerprint, then the fingerprint
 //	      skipped: the reason
-//	      else: 32 bytes of content digest, number of parts ·4 + narrowed ·2 + whole, parts (5 bytes hash, ext, id),
+//	      else: 32 bytes of content digest, number of parts ·4 + narrowed ·2 + whole, parts (number unless whole, 5 bytes hash, ext, id),
 //	      number of ids to retire, ids; when narrowed, number of agents, ids
-//	      (in format 1: number of parts ·2 + whole)
+//	      (in format 1: number of parts ·2 + whole, and parts are numbered in their order)
 //	-4    CRC-32C of the key and of all before
 const (
 	format       = 2 << 4
@@ -51,6 +52,8 @@ const (
 	flagSkipped  = 4
 	flagRetiring = 8
 	crcLen       = 4
+	// maxPartNumber is above every number that a remote name can have.
+	maxPartNumber = 1 << 20
 )
 
 var (
@@ -98,6 +101,9 @@ func AppendRecord(b []byte, k kb.Key, r Record) []byte {
 		}
 		b = binary.AppendUvarint(b, n)
 		for _, p := range r.Parts {
+			if !r.Whole {
+				b = binary.AppendUvarint(b, uint64(p.N))
+			}
 			b = append(b, p.Hash[:]...)
 			b = append(b, byte(len(p.Ext)))
 			b = append(b, p.Ext...)
@@ -164,7 +170,13 @@ func DecodeRecord(k kb.Key, v []byte) (Record, error) {
 		n >>= 1
 	}
 	for ; n > 0 && !d.bad; n-- {
-		var p Part
+		p := Part{N: len(r.Parts) + 1}
+		switch {
+		case r.Whole:
+			p.N = 0
+		case v[0]&0xf0 == format:
+			p.N = int(min(d.uvarint(), maxPartNumber))
+		}
 		copy(p.Hash[:], d.take(len(p.Hash)))
 		p.Ext = string(d.take(int(d.byte())))
 		p.ID = d.id()

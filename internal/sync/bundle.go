@@ -42,6 +42,9 @@ func (p *pass) runBundle(ctx context.Context) (err error) {
 	if err == nil && ctx.Err() == nil {
 		err = p.finishBundle(ctx)
 	}
+	if !p.delivered && !p.opt.DryRun {
+		p.uncount() // nothing was sent, and no record may say so
+	}
 	return errors.Join(err, p.conclude(ctx, err))
 }
 
@@ -88,7 +91,7 @@ func (p *pass) bundleDocument(r rendered) {
 		Whole: len(j.parts) == 1 && j.parts[0].Index == 0, Narrowed: r.rendition.Narrowed, Agents: r.rendition.Agents,
 	}
 	for _, pt := range j.parts {
-		rec.Parts = append(rec.Parts, state.Part{ID: bundled, Hash: pt.hash, Ext: pt.Ext})
+		rec.Parts = append(rec.Parts, state.Part{ID: bundled, N: pt.Index, Hash: pt.hash, Ext: pt.Ext})
 	}
 	p.warnOfSecrets(r)
 	p.puts = append(p.puts, recordPut{j.doc.Key, rec})
@@ -110,31 +113,54 @@ func (p *pass) bundleDocument(r rendered) {
 
 // finishBundle sends the text when something in it changed, and waits for what was sent.
 func (p *pass) finishBundle(ctx context.Context) error {
-	lost := p.lost()
-	p.changed = p.changed || len(lost) > 0
+	p.changed = p.changed || len(p.lost()) > 0
 	switch {
-	case !p.changed && p.facts.Bundle != "" && !p.facts.Finish:
-		if p.opt.DryRun {
-			return nil
-		}
-		return p.flushPuts()
+	case !p.changed && p.facts.Bundle != "":
+		p.delivered = true // what was learnt about documents changes nothing in the text
+		return p.settleBundle(ctx)
 	case len(p.sourceErrs) > 0 || len(p.entry.Failed) > 0 || len(p.entry.Pending) > 0:
-		p.uncount()
-		p.unsureBundle("nothing was sent: the vendor takes all documents as one text, and some could not be read")
+		if p.changed {
+			p.entry.Pending = append(p.entry.Pending, Pending{everything, "not sent: the vendor takes all documents as one text, and some could not be read"})
+		}
 		return nil
 	}
-	if held, err := p.guardBundle(lost); err != nil || held {
+	b, err := p.buildBundle(ctx)
+	if err != nil {
 		return err
 	}
-	if p.opt.DryRun {
-		return nil
+	lost, err := p.missingIn(b)
+	if err != nil {
+		return err
 	}
-	if p.changed || p.facts.Bundle == "" {
-		if err := p.sendBundle(ctx, lost); err != nil {
-			return err
-		}
+	if held, err := p.guardBundle(b, lost); err != nil || held || p.opt.DryRun {
+		return err
+	}
+	if err := p.sendBundle(ctx, b, lost); err != nil {
+		return err
 	}
 	return p.settleBundle(ctx)
+}
+
+// missingIn are the documents that the last text had and this one has not, for whatever reason.
+func (p *pass) missingIn(b *bundler) ([]gone, error) {
+	var out []gone
+	for reader := p.DB.Records(p.id, ""); ; {
+		k, v, ok, err := reader.Next()
+		if err != nil || !ok {
+			return out, err
+		}
+		key := kb.Key(k)
+		if b.keys[key] {
+			continue
+		}
+		r, err := state.DecodeRecord(key, v)
+		if err != nil {
+			return nil, fmt.Errorf("%w: record of %s", state.ErrDamaged, kb.Printable(string(key)))
+		}
+		if r.Skipped == "" && len(r.Parts) > 0 {
+			out = append(out, gone{key: key, hash: key.Hash(), count: len(r.Parts), unwanted: true})
+		}
+	}
 }
 
 // uncount takes back what was counted as sent.
@@ -142,46 +168,24 @@ func (p *pass) uncount() {
 	p.entry.Uploaded, p.entry.Replaced, p.entry.Deleted, p.entry.Changes, p.puts = 0, 0, 0, p.entry.Changes[:0], nil
 }
 
-func (p *pass) unsureBundle(why string) {
-	if p.changed {
-		p.entry.Pending = append(p.entry.Pending, Pending{everything, why})
+// guardBundle asks the guard about the documents that the next text lacks.
+func (p *pass) guardBundle(b *bundler, lost []gone) (held bool, err error) {
+	if len(b.keys) == 0 && !p.opt.AllowDeletes && !p.facts.Approved {
+		p.guarded = true
+		p.entry.Held = append(p.entry.Held, Held{everything, "there is no document, and an empty text would replace what the chatbot holds"})
+		p.heldKeys = append(p.heldKeys, kb.Key(everything))
+		return true, nil
 	}
-}
-
-// guardBundle asks the guard about the documents that the next text would lack.
-func (p *pass) guardBundle(lost []gone) (held bool, err error) {
 	if len(lost) == 0 {
 		return false, nil
 	}
 	if !p.flow.Delete {
-		p.uncount()
 		return true, fault.New(fault.ErrSetup, "this vendor takes all documents as one text, which cannot keep those that are gone").
 			WithHint("set delete: true, or api: v2 on the target")
 	}
-	var recent int
-	p.facts.Deleted, recent = recentDeletions(p.facts.Deleted, time.Now())
-	approved := map[kb.Key]bool{}
-	if p.facts.Approved {
-		keys, err := p.DB.Held(p.id)
-		if err != nil {
-			return false, err
-		}
-		for _, k := range keys {
-			approved[k] = true
-		}
-	}
-	p.guarded = true
-	free, kept, reasons := guard(guardInput{
-		gone: lost, base: p.base, recent: recent, limit: p.flow.MaxDelete, allowed: p.opt.AllowDeletes,
-		approved: approved, emptied: p.emptied,
-	})
-	for i, g := range kept {
-		p.entry.Held = append(p.entry.Held, Held{g.label(), reasons[i]})
-		p.heldKeys = append(p.heldKeys, g.name())
-	}
-	if len(kept) > 0 {
-		p.uncount()
-		return true, nil
+	free, err := p.guardLost(lost)
+	if err != nil || len(p.entry.Held) > 0 {
+		return true, err
 	}
 	for _, g := range free {
 		p.entry.Deleted++
@@ -190,13 +194,10 @@ func (p *pass) guardBundle(lost []gone) (held bool, err error) {
 	return false, nil
 }
 
-// sendBundle builds the text from the sources and sends it. The flow is dirty from before the request until its records are written.
-func (p *pass) sendBundle(ctx context.Context, lost []gone) error {
+// sendBundle sends the text. The flow is dirty from before the request until its records are written.
+func (p *pass) sendBundle(ctx context.Context, b *bundler, lost []gone) error {
 	p.progress.stage(StageSending)
-	text, digest, err := p.buildBundle(ctx)
-	if err != nil {
-		return err
-	}
+	text := b.text.Bytes()
 	store, err := p.flow.To.Connect(ctx, true)
 	if err != nil {
 		return err
@@ -211,7 +212,6 @@ func (p *pass) sendBundle(ctx context.Context, lost []gone) error {
 		Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil },
 	})
 	if res.Err != nil {
-		p.uncount()
 		p.unsure = true
 		if fault.StopsTarget(res.Err) {
 			return res.Err
@@ -219,8 +219,8 @@ func (p *pass) sendBundle(ctx context.Context, lost []gone) error {
 		p.entry.Failed = append(p.entry.Failed, Failed{everything, oneLine(res.Err), 1})
 		return nil
 	}
-	p.sentAt = time.Now()
-	p.facts.Bundle, p.facts.Finish, p.facts.Approved = digest, true, false
+	p.sentAt, p.delivered = time.Now(), true
+	p.facts.Bundle, p.facts.Finish, p.facts.Approved = b.digest(), true, false
 	p.facts.Deleted = append(p.facts.Deleted, state.Deletion{At: time.Now().UTC().Truncate(time.Second), N: len(lost)})
 	if err := p.flushPuts(); err != nil {
 		return err
@@ -236,18 +236,18 @@ func (p *pass) sendBundle(ctx context.Context, lost []gone) error {
 }
 
 // buildBundle reads every document in the order of keys. Each stands under a heading that carries its mark.
-func (p *pass) buildBundle(ctx context.Context) (text []byte, digest string, err error) {
-	b := &bundler{pass: p, ctx: ctx, sum: sha256.New()}
+func (p *pass) buildBundle(ctx context.Context) (*bundler, error) {
+	b := &bundler{pass: p, ctx: ctx, sum: sha256.New(), keys: map[kb.Key]bool{}}
 	for _, s := range p.sortedSources() {
 		known, err := p.known(s)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		if err := s.Scan(ctx, known, b); err != nil {
-			return nil, "", fmt.Errorf("%s: %w", s.Name, errors.Join(err, b.err))
+			return nil, fmt.Errorf("%s: %w", s.Name, errors.Join(err, b.err))
 		}
 	}
-	return b.text.Bytes(), hex.EncodeToString(b.sum.Sum(nil)[:8]), nil
+	return b, nil
 }
 
 // bundler collects the text. The context lives here because sources.Sink has no place for it.
@@ -255,9 +255,12 @@ type bundler struct {
 	*pass
 	ctx  context.Context
 	text bytes.Buffer
+	keys map[kb.Key]bool
 	sum  hash.Hash
 	err  error
 }
+
+func (b *bundler) digest() string { return hex.EncodeToString(b.sum.Sum(nil)[:8]) }
 
 // Document implements sources.Sink.
 func (b *bundler) Document(d kb.Document) error {
@@ -273,6 +276,7 @@ func (b *bundler) Document(d kb.Document) error {
 	case r.Narrowed && b.flow.Copy.ID != "" && !slices.Contains(r.Agents, b.flow.Copy.ID):
 		return nil
 	}
+	b.keys[d.Key] = true
 	for _, pt := range wanted(r) {
 		name := b.remoteName(d.Key, pt)
 		fmt.Fprintf(&b.text, "# %s\n\n", name)
@@ -307,7 +311,7 @@ var _ sources.Sink = (*bundler)(nil)
 
 // settleBundle waits until the vendor is done with the text.
 func (p *pass) settleBundle(ctx context.Context) error {
-	if !p.facts.Finish {
+	if !p.facts.Finish || p.opt.DryRun {
 		return nil
 	}
 	if p.opt.NoWait {

@@ -59,10 +59,10 @@ func decide(want []part, have []remotePart) verdict {
 		w := &v.parts[i]
 		best := -1
 		for j, h := range have {
-			if used[j] || !h.known || h.part != w.Index || h.hash != w.hash {
+			if used[j] || !h.known || (h.part == 0) != (w.Index == 0) || h.hash != w.hash {
 				continue
 			}
-			if best < 0 || better(h, have[best]) {
+			if best < 0 || better(h, have[best], w.Index) {
 				best = j
 			}
 		}
@@ -71,7 +71,8 @@ func decide(want []part, have []remotePart) verdict {
 			continue
 		}
 		used[best] = true
-		w.id, w.status = have[best].id, have[best].status
+		// A part that only moved keeps the number in its name.
+		w.id, w.status, w.Index = have[best].id, have[best].status, have[best].part
 		if w.status != targets.StatusDone {
 			v.unready++
 		}
@@ -124,13 +125,17 @@ func (v *verdict) replace(have []remotePart) {
 	}
 }
 
-// better prefers the searchable one of two equal copies, then the one with an unspoilt name.
-func better(a, b remotePart) bool {
+// better prefers, of two equal copies, our own, then the searchable one, the one with the number that is wanted, and the one with an
+// unspoilt name.
+func better(a, b remotePart, index int) bool {
 	if a.alien != b.alien {
 		return b.alien
 	}
 	if (a.status == targets.StatusDone) != (b.status == targets.StatusDone) {
 		return a.status == targets.StatusDone
+	}
+	if (a.part == index) != (b.part == index) {
+		return a.part == index
 	}
 	return !a.copied && b.copied
 }
@@ -148,10 +153,7 @@ func wanted(r convert.Rendition) []part {
 func recorded(r state.Record) []part {
 	out := make([]part, len(r.Parts))
 	for i, p := range r.Parts {
-		out[i] = part{Part: convert.Part{Index: i + 1, Ext: p.Ext}, hash: p.Hash}
-		if r.Whole {
-			out[i].Index = 0
-		}
+		out[i] = part{Part: convert.Part{Index: p.N, Ext: p.Ext}, hash: p.Hash}
 	}
 	return out
 }
@@ -163,15 +165,11 @@ func remembered(r state.Record) []remotePart {
 		status = targets.StatusDone
 	}
 	out := make([]remotePart, 0, len(r.Parts)+len(r.Retire))
-	for i, p := range r.Parts {
-		n := i + 1
-		if r.Whole {
-			n = 0
-		}
+	for _, p := range r.Parts {
 		if p.ID == "" {
 			continue // missing
 		}
-		out = append(out, remotePart{id: targets.RemoteID(p.ID), part: n, hash: p.Hash, known: true, status: status, size: -1, ext: p.Ext})
+		out = append(out, remotePart{id: targets.RemoteID(p.ID), part: p.N, hash: p.Hash, known: true, status: status, size: -1, ext: p.Ext})
 	}
 	for _, id := range r.Retire {
 		out = append(out, remotePart{id: targets.RemoteID(id), size: -1})

@@ -49,7 +49,7 @@ func TestReplaceInPlace(t *testing.T) {
 		"two parts edited":       {want("c", "d"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done)}, "[ ]", "[1 2]"},
 		"whole becomes two":      {want("a", "b"), []remotePart{have("1", "ab", 0, done)}, "[ ]", "[1]"},
 		"two become whole":       {want("ab"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done)}, "[]", "[1 2]"},
-		"a part less":            {want("a", "c"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done), have("3", "c", 3, done)}, "[ ]", "[2 3]"},
+		"a part less":            {want("a", "c"), []remotePart{have("1", "a", 1, done), have("2", "b", 2, done), have("3", "c", 3, done)}, "[ ]", "[2]"},
 		"two old versions":       {want("c"), []remotePart{have("1", "a", 0, done), have("2", "b", 0, done)}, "[]", "[1 2]"},
 		"an old id goes":         {want("b"), []remotePart{have("1", "a", 0, done), {id: "9", size: -1}}, "[1]", "[9]"},
 		"another kind":           {want("b"), []remotePart{pdf}, "[]", "[1]"},

@@ -106,6 +106,17 @@ func (w *world) edit() {
 				w.truth[to] = text
 				w.logf("  rename %s to %s", k, to)
 			}
+		case 2:
+			if text, ok := w.truth[k]; ok {
+				// A small edit moves parts of a long text.
+				lines := strings.SplitAfter(text, "\n\n")
+				at := 1 + w.rng.IntN(len(lines))
+				lines = slices.Insert(lines, min(at, len(lines)), fmt.Sprintf("an insertion of %d\n\n", w.rng.IntN(1000)))
+				text = strings.Join(lines, "")
+				src.Put(name, []byte(text))
+				w.truth[k] = text
+				w.logf("  insert into %s, %d bytes", k, len(text))
+			}
 		default:
 			text := fmt.Sprintf("# %s %d\n\n", k, w.rng.IntN(1000))
 			if w.rng.IntN(3) == 0 {
@@ -253,18 +264,13 @@ func (w *world) checkEqual(scope kb.Scope) {
 		delete(stored, k.Hash())
 		slices.SortFunc(ds, func(a, b targettest.Stored) int { return strings.Compare(a.Name, b.Name) })
 		got := ""
-		heading, _, _ := strings.Cut(text, "\n")
-		for i, d := range ds {
+		for _, d := range ds {
 			if d.Status != targets.StatusDone {
 				w.fatalf("%s is %s", d.Name, d.Status)
 			}
-			part := string(d.Content)
-			if i > 0 { // every part repeats the heading
-				part = strings.TrimPrefix(part, heading+"\n\n")
-			}
-			got += part
+			got += string(d.Content)
 		}
-		if got != text {
+		if linesOf(got) != linesOf(text) {
 			for _, c := range w.vendor.Calls() {
 				if m, _, ok := kb.ParseName(c.Name); ok && m.Key == k.Hash() {
 					w.logf("  %s %s %s", c.Op, c.ID, c.Name)
@@ -279,6 +285,18 @@ func (w *world) checkEqual(scope kb.Scope) {
 	for _, ds := range stored {
 		w.fatalf("%s should be gone", ds[0].Name)
 	}
+}
+
+// linesOf are the lines of a text or of its parts, in no order: parts repeat the heading, and one that moved keeps its number.
+func linesOf(text string) string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if line != "\n" && (!strings.HasPrefix(line, "#") || !slices.Contains(out, line)) {
+			out = append(out, line)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, "")
 }
 
 // Whatever happens to the vendor, the sources and the state: nothing foreign is touched, no document that stays is ever without a

@@ -78,6 +78,7 @@ type pass struct {
 	puts       []recordPut
 	awaited    map[kb.PartHash]bool // contents (by their first part) that did not become searchable
 	changed    bool                 // something at the store changed and settled
+	delivered  bool                 // of a bundle: the vendor has it
 	unsure     bool                 // an outcome is unknown: the next pass lists
 	hopeless   bool                 // the target was stopped
 	sentAt     time.Time
@@ -419,7 +420,7 @@ func (j *job) final(settled bool) state.Record {
 	r := j.rec
 	r.Settled, r.Skipped, r.Parts, r.Retire = settled, "", nil, nil
 	for _, pt := range j.parts {
-		r.Parts = append(r.Parts, state.Part{ID: string(pt.id), Hash: pt.hash, Ext: pt.Ext})
+		r.Parts = append(r.Parts, state.Part{ID: string(pt.id), N: pt.Index, Hash: pt.hash, Ext: pt.Ext})
 	}
 	for _, id := range j.retire {
 		r.Retire = append(r.Retire, string(id))
@@ -451,7 +452,7 @@ func (p *pass) unreadable(ctx context.Context, r rendered) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(r.err, fault.ErrUnsupported):
-		p.entry.skip(k, oneLine(kept(r.err, len(r.have))), r.doc.Size)
+		p.entry.skip(k, oneLine(p.kept(r.err, len(r.have))), r.doc.Size)
 		p.refused++
 		p.discount(k, "")
 		if len(r.have) == 0 {

@@ -22,31 +22,9 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 	if lost, err = p.keepAwaited(lost); err != nil {
 		return err
 	}
-	var recent int
-	p.facts.Deleted, recent = recentDeletions(p.facts.Deleted, time.Now())
-	approved := map[kb.Key]bool{}
-	if p.facts.Approved {
-		held, err := p.DB.Held(p.id)
-		if err != nil {
-			return err
-		}
-		for _, k := range held {
-			approved[k] = true
-		}
-	}
-	p.guarded = true
-	free, held, reasons := guard(guardInput{
-		gone: lost, base: p.base, recent: recent, limit: p.flow.MaxDelete, allowed: p.opt.AllowDeletes,
-		approved: approved, emptied: p.emptied,
-	})
-	for i, g := range held {
-		p.entry.Held = append(p.entry.Held, Held{g.label(), reasons[i]})
-		p.heldKeys = append(p.heldKeys, g.name())
-		known, err := p.fullyRecorded(g)
-		if err != nil {
-			return err
-		}
-		p.unrecorded(!known)
+	free, err := p.guardLost(lost)
+	if err != nil {
+		return err
 	}
 	if p.opt.DryRun {
 		for _, g := range free {
@@ -62,6 +40,37 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 		return err
 	}
 	return p.erase(ctx, free)
+}
+
+// guardLost asks the guard, and notes what it holds; the rest may be deleted.
+func (p *pass) guardLost(lost []gone) ([]gone, error) {
+	var recent int
+	p.facts.Deleted, recent = recentDeletions(p.facts.Deleted, time.Now())
+	approved := map[kb.Key]bool{}
+	if p.facts.Approved {
+		held, err := p.DB.Held(p.id)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range held {
+			approved[k] = true
+		}
+	}
+	p.guarded = true
+	free, held, reasons := guard(guardInput{
+		gone: lost, base: p.base, recent: recent, limit: p.flow.MaxDelete, allowed: p.opt.AllowDeletes,
+		approved: approved, emptied: p.emptied,
+	})
+	for i, g := range held {
+		p.entry.Held = append(p.entry.Held, Held{g.label(), reasons[i]})
+		p.heldKeys = append(p.heldKeys, g.name())
+		known, err := p.fullyRecorded(g)
+		if err != nil {
+			return nil, err
+		}
+		p.unrecorded(!known)
+	}
+	return free, nil
 }
 
 // keepAwaited leaves out the lost documents whose content is on its way to the target under another name and not searchable
@@ -118,7 +127,7 @@ func (p *pass) fullyRecorded(g gone) (bool, error) {
 func (p *pass) emptied(g gone) string {
 	if g.key == "" {
 		for _, s := range sortedKeys(p.sources) {
-			if t := p.sources[s]; t.seen == 0 && p.hasSource(s) {
+			if t := p.sources[s]; t.meant == 0 && p.hasSource(s) {
 				return fmt.Sprintf("source %s is empty, and these documents may have been in it", s)
 			}
 		}
@@ -128,6 +137,8 @@ func (p *pass) emptied(g gone) string {
 	switch t := p.sources[s]; {
 	case !p.hasSource(s):
 		return fmt.Sprintf("source %s is no longer part of the sync", s)
+	case t != nil && t.seen > 0 && t.meant == 0 && t.known > 0 && !p.flow.Leaving:
+		return fmt.Sprintf("nothing in source %s matches what agent %s should have", s, kb.Printable(p.flow.Copy.ID))
 	case t != nil && t.seen == 0 && t.known > 0:
 		if t.known == 1 {
 			return fmt.Sprintf("source %s had one document and now has none", s)

@@ -14,6 +14,7 @@ import (
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/state"
+	"kbsyncd/internal/targets"
 )
 
 // found is a document that the scan could not pass over: new, changed, doubtful, unfinished, or to be compared
@@ -43,6 +44,7 @@ type gone struct {
 // sourceTally is what one scan of one source came to.
 type sourceTally struct {
 	seen   int // documents given
+	meant  int // of them, those that are meant for this target
 	known  int // documents that the records hold
 	failed bool
 	gone   []gone
@@ -244,6 +246,7 @@ func (m *merge) Document(d kb.Document) error {
 		return nil // for this copy it is as if it were not there
 	}
 	m.wanted++
+	t.meant++
 	if m.first(d.Key) {
 		m.counted++
 	}
@@ -293,7 +296,7 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 		f.parts = recorded(*r)
 	} else if err := convert.Choose(d.Key, d.Size, m.rendering); err != nil {
 		m.aside = m.aside || len(f.have) > 0
-		m.decline(d.Key, d.Size, kept(err, len(f.have)))
+		m.decline(d.Key, d.Size, m.kept(err, len(f.have)))
 		return nil
 	}
 	select {
@@ -327,9 +330,9 @@ func (m *merge) decline(k kb.Key, size int64, why error) {
 	m.skips = append(m.skips, docError{k, why, size})
 }
 
-// kept adds to the reason of a skip that an earlier version stays where it is.
-func kept(err error, have int) error {
-	if have == 0 {
+// kept adds to the reason of a skip that an earlier version stays where it is; in one text for all it cannot.
+func (p *pass) kept(err error, have int) error {
+	if _, bundle := p.flow.To.(targets.Bundler); have == 0 || bundle {
 		return err
 	}
 	return fmt.Errorf("%w; the version sent before stays at the vendor", err)
