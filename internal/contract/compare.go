@@ -148,7 +148,7 @@ func (w *wanted) likeness(o *offered) float64 {
 	}
 	score += weighPath * alike(literals(w.path), literals(o.path))
 	score += weighLast * alike(lastLiteral(w.path), lastLiteral(o.path))
-	if w.path[len(w.path)-1].place == o.path[len(o.path)-1].place {
+	if w.endsLike(o) {
 		score += weighEnd
 	}
 	score += weighName * found(stems(w.Name), o.words)
@@ -164,12 +164,22 @@ func (w *wanted) likeness(o *offered) float64 {
 	return score
 }
 
-// meant tells whether anything but kinship speaks for a request: what is done, its last word, all fields of its body, or nearly
-// all of its path. Whatever else can be done with one thing has the tag, the verb and the beginning of the path in common.
+// meant tells whether anything but kinship speaks for a request: what is done, its last word, all fields of its body, or, where
+// there is none, most of its path. Whatever else can be done with one thing has the tag, the verb and the beginning of the path in common.
 func (w *wanted) meant(o *offered) bool {
 	name := stems(w.Name)
-	return slices.Contains(o.words, name[len(name)-1]) || alike(lastLiteral(w.path), lastLiteral(o.path)) > 0 ||
-		len(w.Body) > 0 && found(w.Body, o.body.names) == 1 || alike(literals(w.path), literals(o.path)) >= 0.75
+	switch {
+	case slices.Contains(o.words, name[len(name)-1]), alike(lastLiteral(w.path), lastLiteral(o.path)) > 0:
+		return true
+	case len(w.Body) > 0:
+		return found(w.Body, o.body.names) == 1
+	}
+	return w.endsLike(o) && alike(literals(w.path), literals(o.path)) > 0.65
+}
+
+// endsLike tells whether both paths end with a placeholder, or both with a word.
+func (w *wanted) endsLike(o *offered) bool {
+	return w.path[len(w.path)-1].place == o.path[len(o.path)-1].place
 }
 
 // deadly are how words begin that speak of taking something away.

@@ -51,7 +51,7 @@ func TestWrongKinds(t *testing.T) {
 		"/Room":{"get":{"tags":"Room","parameters":{"in":"query"},"summary":[1]},
 			"post":{"tags":[1,null],"requestBody":{"content":{"application/json":{"schema":{"properties":[1],"required":7,"allOf":{"a":1}}}}}}},
 		"/Room/{id}/book":{"post":{"requestBody":7,"parameters":[null,7,{"in":7},{"$ref":7},{"$ref":"#/nowhere"}]}},
-		"/Room/{id}/book/{b}":{"$ref":"#/components/pathItems/Book"},
+		"/Room/{id}/book/{b}":{"$ref":"#/components/pathItems/Book"},"/Room/{id}/book/{b}/text":{"get":{"parameters":{}}},
 		"/Room/{id}/book/index":{"post":{"requestBody":{"$ref":"https://evil.example/body.json"}}},
 		"/Room/{id}/book/stop-indexing":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/A~1B%20C"}}}}}}},
 		"components":{"pathItems":{"Book":{"patch":{},"delete":{}}},"schemas":{"A/B C":{"properties":{"ids":true}}}}}`)
