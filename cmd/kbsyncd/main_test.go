@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the command as its users do. Each script in testdata/script has a simulated Starleads of its own at
-// $VENDOR_URL with the agents agt_1 and agt_2, and a second server at $OTHER_URL that must never see a key. A script
-// without a kbsync.yaml gets standardConfig. The commands are described where scriptCommands lists them.
+// $VENDOR_URL with the agents agt_1 and agt_2, and a second server at $OTHER_URL that must never see a key. The other vendors, with
+// the same agents and the same key, are at $CHATBASE_URL, $HAMSA_URL and $CONVERSE_URL. A script without a kbsync.yaml gets standardConfig. The commands are described where scriptCommands lists them.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -64,10 +64,12 @@ syncs:
 
 // world is what surrounds one script.
 type world struct {
-	vendor  *simulator.Starleads
-	foreign []simulator.Document // as a human put them there
-	chats   map[string]string    // names by id, of chats made by a human
-	saved   map[string]string    // files as `remember` saw them
+	vendor    *simulator.Starleads
+	others    map[string]otherVendor
+	strangers map[string]map[string]storedDocument // at the others, as a human put them there
+	foreign   []simulator.Document                 // as a human put them there
+	chats     map[string]string                    // names by id, of chats made by a human
+	saved     map[string]string                    // files as `remember` saw them
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value("world").(*world) }
@@ -80,6 +82,7 @@ func setup(env *testscript.Env) error {
 	}
 	w.vendor.AddAgent("agt_1")
 	w.vendor.AddAgent("agt_2")
+	w.serveOthers(env)
 	api := httptest.NewServer(w.vendor)
 	var leaked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -120,6 +123,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"growing": positive(cmdGrowing),
 	// vendor …: looks at the simulated vendor or changes it; see vendorCommands.
 	"vendor": positive(cmdVendor),
+	// at VENDOR …: the same for one of the other vendors; see otherCommands.
+	"at": positive(cmdAt),
 	// report FILE SYNC.FIELD=VALUE…: the file is a report as the contract has it, with these values; a number stands for
 	// the length of a list. Fields without a sync are those of the report.
 	"report": positive(cmdReport),
@@ -130,6 +135,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"unchanged": positive(cmdUnchanged),
 	// mkfile FILE SIZE: Markdown with numbered lines; a .pdf begins like one.
 	"mkfile": positive(cmdMkfile),
+	// mkpdfs DIR N: small PDF files, in which file number 7 says marker-07.
+	"mkpdfs": positive(cmdMkPDFs),
 	// oddnames DIR: files with names that nobody should use.
 	"oddnames": positive(cmdOddNames),
 	// tmpfs DIR SIZE: a file system in memory is mounted there until the script ends; again: it gets another size.

@@ -39,7 +39,7 @@ var reportShape = shape{
 			"number documents uploaded replaced renamed deleted adopted unchanged assigned unassigned orphans requests bytes_sent",
 			"list changes skipped pending held failed"),
 		elements: map[string]shape{
-			"changes": {fields: fields("string action document", "number bytes parts"), optional: map[string]shape{"from": {}}},
+			"changes": {fields: fields("string action document", "number bytes parts"), optional: map[string]shape{"from": {}, "documents": {}}},
 			"skipped": {fields: fields("string document reason")},
 			"pending": {fields: fields("string document status")},
 			"held":    {fields: fields("string document reason")},

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -76,33 +74,12 @@ func vendorDocuments(ts *testscript.TestScript, w *world, _ []string) {
 }
 
 func vendorRequests(ts *testscript.TestScript, w *world, args []string) {
-	need(ts, args, 1)
-	re := regexp.MustCompile(strings.Join(args[1:], " "))
-	var seen []string
-	for _, r := range w.vendor.Requests() {
-		if line := fmt.Sprintf("%s %s %d", r.Method, r.Path, r.Status); re.MatchString(line) {
-			seen = append(seen, line)
-		}
-	}
-	limit, atMost := strings.CutPrefix(args[0], "<=")
-	if n := number(ts, limit); len(seen) > n || len(seen) < n && !atMost {
-		ts.Fatalf("%d requests:\n%s", len(seen), strings.Join(seen, "\n"))
-	}
+	countRequests(ts, w.vendor.Requests(), args)
 }
 
 func vendorFaults(ts *testscript.TestScript, w *world, args []string) {
 	need(ts, args, 1)
-	if args[0] == "none" {
-		w.vendor.SetFaults(simulator.Faults{})
-		return
-	}
-	body := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
-	resp, err := http.Post(ts.Getenv("VENDOR_URL")+"/_sim/faults", "application/json", strings.NewReader(body))
-	ts.Check(err)
-	ts.Check(resp.Body.Close())
-	if resp.StatusCode != http.StatusNoContent {
-		ts.Fatalf("the faults were refused: %s", resp.Status)
-	}
+	setFaults(ts, ts.Getenv("VENDOR_URL"), w.vendor.SetFaults, args[0])
 }
 
 func vendorForeign(ts *testscript.TestScript, w *world, args []string) {

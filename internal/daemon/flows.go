@@ -77,11 +77,28 @@ func leftAgents(db *state.DB, sync, target string, agents []kbsync.Agent) ([]kbs
 	}
 	var out []kbsync.Agent
 	for _, k := range known {
-		if k.Sync == sync && k.Target == target && k.Side != "" && !slices.ContainsFunc(agents, func(a kbsync.Agent) bool { return a.ID == k.Side }) {
+		if k.Sync != sync || k.Target != target || k.Side == "" || slices.ContainsFunc(agents, func(a kbsync.Agent) bool { return a.ID == k.Side }) {
+			continue
+		}
+		has, err := hasCopy(db, k)
+		if err != nil {
+			return nil, err
+		}
+		if has {
 			out = append(out, kbsync.Agent{ID: k.Side, Match: func(kb.Key) bool { return false }, Rule: "no longer in the configuration"})
 		}
 	}
 	return out, nil
+}
+
+// hasCopy tells whether an agent may hold something of ours. One that was never reached, such as a misspelt one, does not.
+func hasCopy(db *state.DB, f state.Flow) (bool, error) {
+	facts, _, err := db.Facts(f)
+	if err != nil || facts.Dirty {
+		return err == nil, err
+	}
+	_, _, ok, err := db.Records(f, "").Next()
+	return ok, err
 }
 
 // agentsOf are the agents of a sync at a target.
