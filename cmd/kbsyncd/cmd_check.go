@@ -35,7 +35,7 @@ func (a *app) checkCommand() *cobra.Command {
 	var connect bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Validate the configuration; with --connect also keys, stores and agents",
+		Short: "Validate the configuration; with --connect also keys, stores, agents and routes",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.load()
