@@ -61,7 +61,7 @@ var house = map[string]string{
 	"internal/targets/hamsa":      "fault httpapi kb secret targets targets/adapter",
 	"internal/targets/starleads":  "contract fault httpapi kb secret targets targets/adapter",
 	"internal/targets/all":        "targets targets/chatbase targets/converse targets/hamsa targets/starleads",
-	"internal/targets/targettest": "fault kb secret targets",
+	"internal/targets/targettest": "fault kb secret simulator targets",
 
 	"internal/sync":    "convert fault kb sources state targets",
 	"internal/config":  "fault kb secret sources suggest targets",

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,10 +41,11 @@ var routesOf = map[string][]string{
 
 // backend is the simulator as the suite sees it.
 type backend struct {
+	*targettest.Faults
+
 	sim *simulator.Chatbase
 
 	mu      sync.Mutex
-	faults  simulator.Faults
 	rejects []string // guarded by mu
 }
 
@@ -91,65 +90,20 @@ func (b *backend) Live(name, content string) bool {
 }
 
 func (b *backend) Inject(f targettest.Fault) bool {
+	if f.Reject == "" {
+		return b.Faults.Inject(f)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	routes, has := routesOf[f.Op]
-	for _, route := range routes {
-		switch {
-		case f.Reject != "":
-			b.rejects = append(b.rejects, f.Reject)
-		case f.Chance > 0:
-			b.faults.Before, b.faults.After = add(b.faults.Before, route, f.Chance/2), add(b.faults.After, route, f.Chance/2)
-		case f.Cut:
-			b.faults.Cut = add(b.faults.Cut, route, 1)
-		default:
-			one := simulator.Fault{Route: route, Status: f.Status, Body: f.Body, AfterEffect: f.AfterEffect, Drop: f.Drop, Delay: f.Delay}
-			if f.RetryAfter != "" {
-				one.Header = http.Header{"Retry-After": {f.RetryAfter}}
-			}
-			n := f.Times
-			if n == 0 {
-				n = 1000
-			}
-			b.faults.Next = append(b.faults.Next, slices.Repeat([]simulator.Fault{one}, n)...)
-		}
-	}
-	b.sim.SetFaults(b.faults)
-	return has
-}
-
-func add(m map[string]float64, route string, p float64) map[string]float64 {
-	m = maps.Clone(m)
-	if m == nil {
-		m = map[string]float64{}
-	}
-	m[route] = p
-	return m
+	b.rejects = append(b.rejects, f.Reject)
+	return true
 }
 
 func (b *backend) Heal() {
+	b.Faults.Heal()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.faults, b.rejects = simulator.Faults{}, nil
-	b.sim.SetFaults(b.faults)
-}
-
-// logBuffer collects the log of every level.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	b.rejects = nil
 }
 
 var hosts atomic.Int64
@@ -164,22 +118,22 @@ func testConfig() *Config {
 }
 
 // testOptions are options that collect the log and whose vendor is a handler.
-func testOptions(t *testing.T, h http.Handler) (targets.Options, *logBuffer) {
+func testOptions(t *testing.T, h http.Handler) (targets.Options, *targettest.Logs) {
 	t.Helper()
-	logs := &logBuffer{}
+	logs := &targettest.Logs{}
 	return targets.Options{
 		Name: "bot", UserAgent: "kbsyncd/test", Agent: testAgent, Transport: targettest.Serve(t, h),
-		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: logs.Logger(),
 	}, logs
 }
 
 // newPair makes a target and a simulator that talk through memory.
-func newPair(t *testing.T, o simulator.ChatbaseOptions, change func(*Config)) (*Target, *backend, *logBuffer) {
+func newPair(t *testing.T, o simulator.ChatbaseOptions, change func(*Config)) (*Target, *backend, *targettest.Logs) {
 	t.Helper()
 	o.Key = testKey
 	sim := simulator.NewChatbase(o)
 	sim.AddAgent(testAgent, "Support bot")
-	b := &backend{sim: sim}
+	b := &backend{Faults: targettest.NewFaults(routesOf, sim.SetFaults), sim: sim}
 	cfg := testConfig()
 	if change != nil {
 		change(cfg)

@@ -35,11 +35,11 @@ var routesOf = map[string][]string{
 
 // backend is the simulator as the suite sees it.
 type backend struct {
+	*targettest.Faults
+
 	sim *simulator.Converse
 
 	mu      sync.Mutex // guards all below
-	faults  simulator.Faults
-	rejects []string
 	put     map[string]bool
 	history map[string][]map[targets.RemoteID]bool
 }
@@ -99,56 +99,12 @@ func (b *backend) Held(agent string) (out []targets.RemoteID) {
 	return out
 }
 
-func (b *backend) Inject(f targettest.Fault) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, route := range routesOf[f.Op] {
-		switch {
-		case f.Reject != "":
-			b.rejects = append(b.rejects, f.Reject)
-			rejects := slices.Clone(b.rejects)
-			b.faults.Reject = func(name string) bool { return slices.Contains(rejects, name) }
-		case f.Chance > 0:
-			b.faults.Before, b.faults.After = with(b.faults.Before, route, f.Chance/2), with(b.faults.After, route, f.Chance/2)
-		case f.Cut:
-			b.faults.Cut = with(b.faults.Cut, route, 1)
-		default:
-			one := simulator.Fault{Route: route, Status: f.Status, Body: f.Body, AfterEffect: f.AfterEffect, Drop: f.Drop, Delay: f.Delay}
-			if f.RetryAfter != "" {
-				one.Header = http.Header{"Retry-After": {f.RetryAfter}}
-			}
-			n := f.Times
-			if n == 0 {
-				n = 1000
-			}
-			b.faults.Next = append(b.faults.Next, slices.Repeat([]simulator.Fault{one}, n)...)
-		}
-	}
-	b.sim.SetFaults(b.faults)
-	return len(routesOf[f.Op]) > 0
-}
-
-func with(m map[string]float64, route string, p float64) map[string]float64 {
-	m = maps.Clone(m)
-	if m == nil {
-		m = map[string]float64{}
-	}
-	m[route] = p
-	return m
-}
-
-func (b *backend) Heal() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.faults, b.rejects = simulator.Faults{}, nil
-	b.sim.SetFaults(b.faults)
-}
-
 // pair makes a target and a simulator that talk through memory.
-func pair(t *testing.T, o simulator.ConverseOptions, change func(*Config)) (*Target, *backend, *logBuffer) {
+func pair(t *testing.T, o simulator.ConverseOptions, change func(*Config)) (*Target, *backend, *targettest.Logs) {
 	t.Helper()
 	o.Key, o.Seed = testKey, 7
-	b := &backend{sim: simulator.NewConverse(o), put: map[string]bool{}, history: map[string][]map[targets.RemoteID]bool{}}
+	sim := simulator.NewConverse(o)
+	b := &backend{Faults: targettest.NewFaults(routesOf, sim.SetFaults), sim: sim, put: map[string]bool{}, history: map[string][]map[targets.RemoteID]bool{}}
 	target, logs := open(t, b, change)
 	t.Cleanup(b.sim.Close)
 	return target, b, logs

@@ -10,6 +10,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/targettest"
 )
 
 func rowsJSON(from, to int) string {
@@ -77,8 +78,8 @@ func TestRoundNumbers(t *testing.T) {
 				want = 0
 			}
 			play(t, map[string]any{"GET /knowledge": fmt.Sprintf(form, rowsJSON(0, n))}, func(t *testing.T, target *Target, _ *script) {
-				logs := &logBuffer{}
-				target.log = logger(logs)
+				logs := &targettest.Logs{}
+				target.log = logs.Logger()
 				for range 2 {
 					if err := target.List(t.Context(), func(targets.Remote) error { return nil }); err != nil {
 						t.Fatal(err)

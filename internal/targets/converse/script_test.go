@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -24,26 +23,8 @@ const testKey = "ck-very-secret-0123456789"
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logBuffer collects the log of every level.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // open makes a target that talks to a handler through memory.
-func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *logBuffer) {
+func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *targettest.Logs) {
 	t.Helper()
 	cfg := NewConfig()
 	cfg.APIKey = secret.New(testKey)
@@ -51,10 +32,10 @@ func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *logBuff
 	if change != nil {
 		change(cfg)
 	}
-	logs := &logBuffer{}
+	logs := &targettest.Logs{}
 	target, err := cfg.open(targets.Options{
 		Name: "calls", UserAgent: "kbsyncd/test",
-		Logger: logger(logs), Transport: targettest.Serve(t, h),
+		Logger: logs.Logger(), Transport: targettest.Serve(t, h),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,10 +109,6 @@ func rendition(name, content string) targets.Rendition {
 		Document: kb.Key("src/" + name), Name: name, Size: int64(len(content)), Digest: kb.Sum([]byte(content)), MediaType: "text/markdown",
 		Open: opener(content),
 	}
-}
-
-func logger(l *logBuffer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func opener(content string) func(context.Context) (io.ReadCloser, error) {

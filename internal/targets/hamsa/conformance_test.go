@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,14 +35,14 @@ var routesOf = map[string][]string{
 
 // backend is the simulator as the suite sees it.
 type backend struct {
+	*targettest.Faults
+
 	sim *simulator.Hamsa
 	// vague: an answer to a creation need not tell the id, so one that arrives after the end of the context is of no use.
 	vague bool
 
-	mu      sync.Mutex
-	faults  simulator.Faults
-	rejects []string
-	put     map[string]bool
+	mu  sync.Mutex
+	put map[string]bool // guarded by mu
 }
 
 var _ targettest.AgentDocuments = (*backend)(nil)
@@ -84,52 +83,10 @@ func (b *backend) Held(agent string) (out []targets.RemoteID) {
 }
 
 func (b *backend) Inject(f targettest.Fault) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	routes, known := routesOf[f.Op]
 	if f.Cut && f.Times > 0 || b.vague && f.Op == targettest.OpUpload && f.Delay > 0 && !f.AfterEffect {
 		return false
 	}
-	for _, route := range routes {
-		switch {
-		case f.Reject != "":
-			b.rejects = append(b.rejects, f.Reject)
-			rejects := slices.Clone(b.rejects)
-			b.faults.Reject = func(name string) bool { return slices.Contains(rejects, name) }
-		case f.Chance > 0:
-			b.faults.Before, b.faults.After = add(b.faults.Before, route, f.Chance/2), add(b.faults.After, route, f.Chance/2)
-		case f.Cut:
-			b.faults.Cut = add(b.faults.Cut, route, 1)
-		default:
-			one := simulator.Fault{Route: route, Status: f.Status, Body: f.Body, AfterEffect: f.AfterEffect, Drop: f.Drop, Delay: f.Delay}
-			if f.RetryAfter != "" {
-				one.Header = http.Header{"Retry-After": {f.RetryAfter}}
-			}
-			n := f.Times
-			if n == 0 {
-				n = 1000
-			}
-			b.faults.Next = append(b.faults.Next, slices.Repeat([]simulator.Fault{one}, n)...)
-		}
-	}
-	b.sim.SetFaults(b.faults)
-	return known
-}
-
-func add(m map[string]float64, route string, p float64) map[string]float64 {
-	m = maps.Clone(m)
-	if m == nil {
-		m = map[string]float64{}
-	}
-	m[route] = p
-	return m
-}
-
-func (b *backend) Heal() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.faults, b.rejects = simulator.Faults{}, nil
-	b.sim.SetFaults(b.faults)
+	return b.Faults.Inject(f)
 }
 
 // oneLister lists once at a time: the simulator loses items in every second listing, whoever reads it, so two that go on
@@ -177,7 +134,7 @@ func TestConformance(t *testing.T) {
 				f := targettest.Fixture{
 					Target: target, Secret: testKey, Logs: logs.String, Retries: true, Small: name != "plain",
 					Backend: &backend{
-						sim: sim, put: map[string]bool{},
+						Faults: targettest.NewFaults(routesOf, sim.SetFaults), sim: sim, put: map[string]bool{},
 						vague: v.o.Rate > 0 || v.o.CreateReply == simulator.HamsaNoID || v.o.CreateReply == simulator.HamsaNoData,
 					},
 				}

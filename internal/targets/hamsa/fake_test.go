@@ -1,11 +1,9 @@
 package hamsa
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -182,26 +180,8 @@ func (f *fake) count(prefix string) (n int) {
 	return n
 }
 
-// logBuffer collects the log of every level.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // open makes a target that talks to a handler through memory.
-func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *logBuffer) {
+func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *targettest.Logs) {
 	t.Helper()
 	cfg := NewConfig()
 	cfg.APIKey = secret.New(testKey)
@@ -209,10 +189,10 @@ func open(t *testing.T, h http.Handler, change func(*Config)) (*Target, *logBuff
 	if change != nil {
 		change(cfg)
 	}
-	logs := &logBuffer{}
+	logs := &targettest.Logs{}
 	target, err := cfg.open(targets.Options{
 		Name: "support", UserAgent: "kbsyncd/test", Transport: targettest.Serve(t, h),
-		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: logs.Logger(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
 	"kbsyncd/internal/targets/adapter"
+	"kbsyncd/internal/targets/targettest"
 )
 
 // doc is a rendition as the engine makes it.
@@ -29,7 +30,7 @@ func doc(key, content string) targets.Rendition {
 }
 
 // bubble runs a test in a bubble with a connected target and the fake behind it.
-func bubble(t *testing.T, change func(*Config), fn func(*testing.T, *Target, *fake, *logBuffer)) {
+func bubble(t *testing.T, change func(*Config), fn func(*testing.T, *Target, *fake, *targettest.Logs)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
@@ -44,7 +45,7 @@ func bubble(t *testing.T, change func(*Config), fn func(*testing.T, *Target, *fa
 // in is bubble that also looks at the log.
 func in(t *testing.T, change func(*Config), fn func(t *testing.T, target *Target, f *fake)) {
 	t.Helper()
-	bubble(t, change, func(t *testing.T, target *Target, f *fake, logs *logBuffer) {
+	bubble(t, change, func(t *testing.T, target *Target, f *fake, logs *targettest.Logs) {
 		fn(t, target, f)
 		if s := logs.String(); strings.Contains(s, testKey) || strings.Contains(s, foreignKey) {
 			t.Errorf("a key shows in the log:\n%s", s)
@@ -290,7 +291,7 @@ func TestRefusedDeletionIsRemembered(t *testing.T) {
 			if path != "" {
 				c.Routes = map[string]string{"item_delete": path}
 			}
-		}, func(t *testing.T, target *Target, f *fake, _ *logBuffer) {
+		}, func(t *testing.T, target *Target, f *fake, _ *targettest.Logs) {
 			if err := httpapi.Pause(t.Context(), wait); err != nil {
 				t.Fatal(err)
 			}
