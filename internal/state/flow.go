@@ -43,6 +43,7 @@ type Facts struct {
 	Render     string     `json:"render,omitempty"`     // digest of the settings that shape renditions
 	Link       string     `json:"link,omitempty"`       // digest of the agents as last linked; "" means link again
 	Linked     []string   `json:"linked,omitempty"`     // agents that we connected or gave documents
+	Missing    []string   `json:"missing,omitempty"`    // agents that the vendor did not know in the last pass that asked
 	Orphans    int        `json:"orphans,omitempty"`    // older versions that the vendor cannot delete
 	Bundle     string     `json:"bundle,omitempty"`     // digest of all documents as one text, where a vendor takes only that
 	Finish     bool       `json:"finish,omitempty"`     // a change settled and the work after it is still to do

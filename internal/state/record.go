@@ -18,7 +18,7 @@ type Record struct {
 	Doubtful    bool   // the fingerprint could hide a change: read the document again
 	Settled     bool   // the vendor said that every part is searchable
 	Whole       bool   // one part that is the whole document; else the parts are numbered from 1
-	Skipped     string // why no target takes this version; then there is nothing below
+	Skipped     string // why the target does not take this version; what is below is of the version before, if there was one
 	// Narrowed: the document itself says that, of the agents that could have it, only those named in Agents do.
 	Narrowed bool
 	Agents   []string
@@ -34,13 +34,17 @@ type Part struct {
 	Ext  string // extension of the remote name, with its dot
 }
 
+// Held tells whether the target holds anything of the document, as far as the record knows.
+func (r Record) Held() bool { return len(r.Parts)+len(r.Retire) > 0 }
+
 // A record's value:
 //
 //	0     format (high nibble) and flags (low nibble)
 //	1     converter version
 //	2     length of the fingerprint, then the fingerprint
-//	      skipped: the reason
-//	      else: 32 bytes of content digest, number of parts ·4 + narrowed ·2 + whole, parts (number unless whole, 5 bytes hash, ext, id),
+//	      skipped: length of the reason, the reason; nothing more when the target holds nothing
+//	      (in format 1: the reason, and never more)
+//	      32 bytes of content digest, number of parts ·4 + narrowed ·2 + whole, parts (number unless whole, 5 bytes hash, ext, id),
 //	      number of ids to retire, ids; when narrowed, number of agents, ids
 //	      (in format 1: number of parts ·2 + whole, and parts are numbered in their order)
 //	-4    CRC-32C of the key and of all before
@@ -89,8 +93,10 @@ func AppendRecord(b []byte, k kb.Key, r Record) []byte {
 	b = append(b, flags, r.Convert, byte(len(r.Fingerprint)))
 	b = append(b, r.Fingerprint...)
 	if r.Skipped != "" {
+		b = binary.AppendUvarint(b, uint64(len(r.Skipped)))
 		b = append(b, r.Skipped...)
-	} else {
+	}
+	if r.Skipped == "" || r.Held() {
 		b = append(b, r.Content[:]...)
 		n := uint64(len(r.Parts)) << 2
 		if r.Narrowed {
@@ -158,8 +164,14 @@ func DecodeRecord(k kb.Key, v []byte) (Record, error) {
 	r.Settled, r.Doubtful, r.Convert = v[0]&flagSettled != 0, v[0]&flagDoubtful != 0, v[1]
 	r.Fingerprint = kb.Fingerprint(d.take(int(v[2])))
 	if v[0]&flagSkipped != 0 {
-		r.Skipped = string(d.b)
-		return r, d.result()
+		if v[0]&0xf0 == format1 {
+			r.Skipped = string(d.b)
+			return r, d.result()
+		}
+		r.Skipped = string(d.take(int(min(d.uvarint(), uint64(len(d.b))))))
+		if len(d.b) == 0 {
+			return r, d.result()
+		}
 	}
 	copy(r.Content[:], d.take(len(r.Content)))
 	n := d.uvarint()

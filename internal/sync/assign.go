@@ -27,9 +27,12 @@ type roster struct {
 // member is one agent.
 type member struct {
 	Agent
-	leaving bool                      // no longer in the configuration: what we gave it is taken back
-	held    map[targets.RemoteID]bool // what it holds; nil until it was asked
+	leaving bool // no longer in the configuration: what we gave it is taken back
+	asked   bool
+	held    map[targets.RemoteID]bool // what it holds
+	unknown bool                      // the vendor cannot tell what it holds
 	err     error                     // why it cannot be served in this pass
+	gone    bool                      // the vendor does not know it, nor did it in the pass before
 	// How many documents more and less it has after this pass.
 	more, less int
 }
@@ -73,17 +76,18 @@ func (m *member) wants(k kb.Key, rec state.Record) bool {
 
 // ask finds out what the agent holds, once a pass. False says that the agent cannot be served; an error stops the target.
 func (p *pass) ask(ctx context.Context, m *member) (bool, error) {
-	if m.held != nil || m.err != nil {
+	if m.asked {
 		return m.err == nil, nil
 	}
 	held, err := p.roster.to.Assigned(ctx, m.ID)
 	if err != nil {
 		return false, p.miss(ctx, m, err)
 	}
-	m.held = held
-	if m.held == nil {
+	m.asked, m.held, m.unknown = true, held, held == nil
+	if m.unknown {
 		m.held = map[targets.RemoteID]bool{}
 	}
+	p.facts.Missing = without(p.facts.Missing, m.ID)
 	return true, nil
 }
 
@@ -93,20 +97,34 @@ func (p *pass) miss(ctx context.Context, m *member, err error) error {
 	if fault.StopsTarget(err) || ctx.Err() != nil {
 		return err
 	}
-	if m.leaving && errors.Is(err, fault.ErrNotFound) {
-		m.err = err // an agent that is gone needs nothing taken back
-		return nil
+	m.asked = true
+	if errors.Is(err, fault.ErrNotFound) {
+		// Once may be the vendor's mistake; twice, in two passes, is no more.
+		m.gone = slices.Contains(p.facts.Missing, m.ID)
+		p.facts.Missing = append(without(p.facts.Missing, m.ID), m.ID)
+		p.unsure = p.unsure || !m.gone
+		if m.leaving && m.gone {
+			m.err = err // it needs nothing taken back
+			return nil
+		}
 	}
 	m.err = fmt.Errorf("agent %s: %w", kb.Printable(m.ID), err)
+	p.facts.Link = "" // the next pass looks at every agent again
 	p.unsure = p.unsure || !errors.Is(err, fault.ErrNotFound)
 	p.entry.fail(m.err)
 	return nil
 }
 
+func without(list []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == name })
+}
+
 // give changes what an agent holds, where that is needed.
 func (p *pass) give(ctx context.Context, m *member, add, drop []targets.RemoteID) error {
 	add = slices.DeleteFunc(add, func(id targets.RemoteID) bool { return m.held[id] })
-	drop = slices.DeleteFunc(drop, func(id targets.RemoteID) bool { return !m.held[id] })
+	if !m.unknown {
+		drop = slices.DeleteFunc(drop, func(id targets.RemoteID) bool { return !m.held[id] })
+	}
 	if len(add)+len(drop) == 0 || p.opt.DryRun {
 		return nil
 	}
@@ -151,9 +169,9 @@ func (p *pass) handOver(ctx context.Context, jobs []*job) ([]*job, error) {
 			if err != nil {
 				return nil, err
 			}
-			// An agent that does not exist needs no older version; of any other at fault nobody knows what it holds.
+			// An agent that is gone needs no older version; of any other at fault nobody knows what it holds.
 			for _, j := range chunk {
-				keep[j] = keep[j] || m.err != nil && !errors.Is(m.err, fault.ErrNotFound)
+				keep[j] = keep[j] || m.err != nil && !m.gone
 			}
 		}
 	}
@@ -222,11 +240,11 @@ func (p *pass) release(ctx context.Context, ids []targets.RemoteID) (kept map[ta
 				m.less += n
 			}
 		}
-		if m.err == nil || errors.Is(m.err, fault.ErrNotFound) {
+		if m.err == nil || m.gone {
 			continue
 		}
 		for _, id := range ids {
-			if m.held == nil || m.held[id] {
+			if m.held == nil || m.unknown || m.held[id] {
 				kept[id] = m.err
 			}
 		}
@@ -269,9 +287,9 @@ func (p *pass) assignAll(ctx context.Context) error {
 				return err
 			}
 		}
-		whole = whole && (m.err == nil || m.leaving && errors.Is(m.err, fault.ErrNotFound))
-		if m.leaving && (m.err == nil || errors.Is(m.err, fault.ErrNotFound)) && !p.opt.DryRun {
-			p.facts.Linked = slices.DeleteFunc(slices.Clone(p.facts.Linked), func(id string) bool { return id == m.ID })
+		whole = whole && (m.err == nil || m.leaving && m.gone)
+		if m.leaving && (m.err == nil || m.gone) && !p.opt.DryRun {
+			p.facts.Linked, p.facts.Missing = without(p.facts.Linked, m.ID), without(p.facts.Missing, m.ID)
 		}
 	}
 	if whole {

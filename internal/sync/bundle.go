@@ -70,10 +70,12 @@ func (p *pass) openBundle() (err error) {
 // consumeBundle compares every document with its record.
 func (p *pass) consumeBundle(ctx context.Context) error {
 	ch, wait := p.render(ctx)
+	var failed error
 	for r := range ch {
 		switch {
+		case failed != nil: // the rest is only taken
 		case r.err != nil && !errors.Is(r.err, convert.ErrSkip):
-			p.unreadable(ctx, r)
+			failed = p.unreadable(ctx, r)
 		case p.dismiss(r):
 		case r.parts != nil:
 			p.same++
@@ -81,7 +83,7 @@ func (p *pass) consumeBundle(ctx context.Context) error {
 			p.bundleDocument(r)
 		}
 	}
-	return wait()
+	return errors.Join(wait(), failed)
 }
 
 func (p *pass) bundleDocument(r rendered) {
@@ -99,7 +101,7 @@ func (p *pass) bundleDocument(r rendered) {
 	case r.rec != nil && slices.Equal(r.rec.Parts, rec.Parts):
 		p.same++
 		return
-	case r.rec != nil && r.rec.Skipped == "":
+	case r.rec != nil && len(r.rec.Parts) > 0:
 		j.action = ActionReplace
 		p.entry.Replaced++
 	default:
@@ -157,7 +159,7 @@ func (p *pass) missingIn(b *bundler) ([]gone, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: record of %s", state.ErrDamaged, kb.Printable(string(key)))
 		}
-		if r.Skipped == "" && len(r.Parts) > 0 {
+		if len(r.Parts) > 0 {
 			out = append(out, gone{key: key, hash: key.Hash(), count: len(r.Parts), unwanted: true})
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 // These mark, in a record, a document that is not meant for this copy: forPeers when another copy of the sync has it. They are no
 // reasons for people.
+var errOthers = errors.New("its front matter names other agents than those of this sync")
+
 const (
 	forOthers = "\x00for other agents"
 	forPeers  = "\x00for another copy"
@@ -28,6 +30,8 @@ func (p *pass) dismiss(r rendered) bool {
 		reason = forOthers
 		if slices.ContainsFunc(p.flow.Peers, func(a Agent) bool { return a.wants(r.doc.Key) && slices.Contains(r.agents(), a.ID) }) {
 			reason = forPeers
+		} else {
+			p.entry.skip(r.doc.Key, oneLine(errOthers), r.doc.Size)
 		}
 	default:
 		return false

@@ -328,9 +328,8 @@ func (p *pass) consume(ctx context.Context) error {
 
 // plan decides about one document.
 func (p *pass) plan(ctx context.Context, r rendered) error {
-	if r.err != nil {
-		p.unreadable(ctx, r)
-		return nil
+	if r.err != nil && !errors.Is(r.err, convert.ErrSkip) {
+		return p.unreadable(ctx, r)
 	}
 	j := &job{doc: r.doc, existed: len(r.have) > 0}
 	if p.dismiss(r) {
@@ -353,7 +352,7 @@ func (p *pass) plan(ctx context.Context, r rendered) error {
 	switch {
 	case v.missing == 0:
 		return p.present(ctx, j, v, r.rec)
-	case v.existed || p.index == nil && r.rec != nil && r.rec.Skipped == "":
+	case v.existed || p.index == nil && r.rec != nil && (r.rec.Skipped == "" || r.rec.Held()):
 		j.action = ActionReplace
 		return p.send(ctx, j)
 	}
@@ -446,20 +445,20 @@ func (p *pass) flushPuts() error {
 }
 
 // unreadable sorts out a document that could not be rendered.
-func (p *pass) unreadable(ctx context.Context, r rendered) {
+func (p *pass) unreadable(ctx context.Context, r rendered) error {
 	k := r.doc.Key
-	p.unrecorded(len(r.have) > 0)
-	switch {
-	case ctx.Err() != nil:
-	case errors.Is(r.err, fault.ErrUnsupported):
+	if broken, ok := errors.AsType[*convert.PanicError](r.err); ok {
+		p.log.Error("a converter broke down", "key", kb.Printable(string(k)), "panic", broken.Value, "stack", string(broken.Stack))
+	}
+	if errors.Is(r.err, fault.ErrUnsupported) && ctx.Err() == nil {
 		p.entry.skip(k, oneLine(p.kept(r.err, len(r.have))), r.doc.Size)
 		p.refused++
 		p.discount(k, "")
-		if len(r.have) == 0 {
-			p.puts = append(p.puts, recordPut{k, state.Record{
-				Fingerprint: r.doc.Fingerprint, Convert: convert.Version, Skipped: strings.ToValidUTF8(r.err.Error(), "?"),
-			}})
-		}
+		return p.put(&job{doc: r.doc}, r.rec, p.refusal(r))
+	}
+	p.unrecorded(len(r.have) > 0)
+	switch {
+	case ctx.Err() != nil:
 	case errors.Is(r.err, fault.ErrChanged):
 		p.entry.wait(k, "changed while it was read; the next pass takes it")
 	case errors.Is(r.err, fault.ErrNotFound):
@@ -467,6 +466,32 @@ func (p *pass) unreadable(ctx context.Context, r rendered) {
 	default:
 		p.entry.failDocument(k, r.err)
 	}
+	return nil
+}
+
+// refusal is the record of a version that the target does not take: what it holds of the version before stays.
+func (p *pass) refusal(r rendered) state.Record {
+	var rec state.Record
+	if r.rec != nil && p.index == nil {
+		rec = *r.rec
+	} else {
+		rec.Settled, rec.Whole = true, true
+		for _, h := range r.have {
+			switch {
+			case h.alien:
+			case h.known:
+				rec.Parts = append(rec.Parts, state.Part{ID: string(h.id), N: h.part, Hash: h.hash, Ext: h.ext})
+				rec.Settled = rec.Settled && h.status == targets.StatusDone
+				rec.Whole = rec.Whole && h.part == 0
+			default:
+				rec.Retire = append(rec.Retire, string(h.id))
+			}
+		}
+		rec.Whole = rec.Whole && len(rec.Parts) == 1
+	}
+	rec.Fingerprint, rec.Convert, rec.Doubtful = r.doc.Fingerprint, convert.Version, false
+	rec.Skipped = strings.ToValidUTF8(r.err.Error(), "?")
+	return rec
 }
 
 // note lists a change in the report.

@@ -25,6 +25,7 @@ type found struct {
 	have []remotePart
 	// parts are known without reading when the record is of this very version.
 	parts []part
+	err   error // why it cannot be sent, when that is known without reading
 }
 
 // gone is a document that the target holds and the sources do not.
@@ -182,7 +183,7 @@ func (m *merge) missing() error {
 		have = ours(m.index.take(k))
 	}
 	t := m.tally(k.Source())
-	if r.Skipped == "" {
+	if r.Skipped == "" || r.Held() {
 		t.known++
 		m.base++
 	}
@@ -264,7 +265,7 @@ func (m *merge) Document(d kb.Document) error {
 	if r, m.err = m.decode(d.Key); m.err != nil {
 		return m.err
 	}
-	if r.Skipped == "" {
+	if r.Skipped == "" || r.Held() {
 		t.known++
 		m.base++
 	}
@@ -288,16 +289,21 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 		case forOthers, forPeers:
 			m.declined++
 			m.discount(d.Key, r.Skipped)
+			if r.Skipped == forOthers {
+				m.skips = append(m.skips, docError{d.Key, errOthers, d.Size})
+			}
 			return nil
 		default:
-			m.decline(d.Key, d.Size, errors.New(r.Skipped))
+			m.decline(d.Key, d.Size, m.kept(errors.New(r.Skipped), len(f.have)))
 			return nil
 		}
 		f.parts = recorded(*r)
 	} else if err := convert.Choose(d.Key, d.Size, m.rendering); err != nil {
-		m.aside = m.aside || len(f.have) > 0
-		m.decline(d.Key, d.Size, m.kept(err, len(f.have)))
-		return nil
+		if len(f.have) == 0 {
+			m.decline(d.Key, d.Size, err)
+			return nil
+		}
+		f.err = err // an earlier version is there, which the record has to tell
 	}
 	select {
 	case m.out <- f:
@@ -378,7 +384,6 @@ func (p *pass) noteIdentity(s Source) {
 type rendered struct {
 	found
 	rendition convert.Rendition
-	err       error
 }
 
 // render reads documents in parallel. The channel that it returns is closed when the scan is over and everything found
@@ -416,6 +421,9 @@ func (p *pass) render(ctx context.Context) (out <-chan rendered, wait func() err
 
 // read renders a document when its parts are not known or some of them must be sent.
 func (p *pass) read(ctx context.Context, f found) rendered {
+	if f.err != nil {
+		return rendered{found: f}
+	}
 	if f.parts != nil && p.decide(append([]part(nil), f.parts...), f.have).missing == 0 {
 		return rendered{found: f}
 	}
@@ -424,6 +432,6 @@ func (p *pass) read(ctx context.Context, f found) rendered {
 	if err == nil && len(r.Parts) == 0 {
 		err = fault.New(fault.ErrUnsupported, "there is nothing in it to send")
 	}
-	f.parts = nil
-	return rendered{found: f, rendition: r, err: err}
+	f.parts, f.err = nil, err
+	return rendered{found: f, rendition: r}
 }
