@@ -195,9 +195,7 @@ func TestPlace(t *testing.T) {
 		"api":     func(c *Config) string { c.API = apiV1; return testAgent },
 	} {
 		cfg := *usual
-		opts, _ := testOptions(t, http.NotFoundHandler())
-		opts.Agent = change(&cfg)
-		target, err := cfg.Open(opts)
+		target, err := cfg.Open(targets.Options{Agent: change(&cfg)})
 		if err != nil {
 			t.Fatal(err)
 		}
