@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"sort"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kbsyncd/internal/config"
+	"kbsyncd/internal/convert"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
@@ -77,6 +79,9 @@ func (m *memory) Remember(key string, value []byte) error {
 // causes it; everything else is in the report.
 func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbsync.Report, error) {
 	started := time.Now()
+	// The engine for PDF files takes seconds to prepare, once for a machine.
+	convert.SetCacheDir(filepath.Join(filepath.Dir(p.Config.State), "cache"))
+	defer func() { _ = convert.Close() }()
 	s, err := p.open(o.Only)
 	if err != nil {
 		return nil, fault.New(fault.ErrSetup, "%s", p.Config.File).Because(err)

@@ -37,6 +37,7 @@ func (p *pass) dismiss(r rendered) bool {
 		return false
 	}
 	p.refused++
+	p.selfless[r.doc.Key.Source()]++
 	p.discount(r.doc.Key, reason)
 	if len(r.have) == 0 {
 		p.puts = append(p.puts, recordPut{r.doc.Key, state.Record{Fingerprint: r.doc.Fingerprint, Convert: convert.Version, Skipped: reason}})

@@ -68,10 +68,11 @@ type pass struct {
 	base       int  // documents that the target holds, by the records
 
 	sender     *sender
-	roster     *roster // nil: the vendor does not hand out documents one by one
-	dismissed  []gone  // documents that reading showed are not meant for this target
-	slow       []*job  // files that go after the texts
-	freshJobs  []*job  // held back until the scan is over
+	roster     *roster        // nil: the vendor does not hand out documents one by one
+	selfless   map[string]int // documents, by source, that reading showed to say themselves that they are not meant for this target
+	dismissed  []gone         // documents that reading showed are not meant for this target
+	slow       []*job         // files that go after the texts
+	freshJobs  []*job         // held back until the scan is over
 	settling   []*job
 	ready      []*job // settled: to be given to agents, with older versions to retire
 	cleanups   []*job // searchable and complete, with leftovers
@@ -284,6 +285,15 @@ func (p *pass) connect(ctx context.Context) error {
 	}
 	p.connected = true
 	return nil
+}
+
+// owe notes durably, before the first change of a pass, that the work after changes is to be done. It stays so until it was.
+func (p *pass) owe() error {
+	if _, ok := p.flow.To.(targets.Finisher); !ok || p.facts.Finish {
+		return nil
+	}
+	p.facts.Finish = true
+	return p.writeFacts()
 }
 
 // writeFacts stores the facts unless the state holds the very same.

@@ -139,6 +139,8 @@ func (p *pass) emptied(g gone) string {
 		return fmt.Sprintf("source %s is no longer part of the sync", s)
 	case t != nil && t.seen > 0 && t.meant == 0 && t.known > 0 && !p.flow.Leaving:
 		return fmt.Sprintf("nothing in source %s matches what agent %s should have", s, kb.Printable(p.flow.Copy.ID))
+	case t != nil && t.meant > 0 && t.meant == t.aside+p.selfless[s]:
+		return fmt.Sprintf("every document of source %s says in its front matter that it is not meant for here", s)
 	case t != nil && t.seen == 0 && t.known > 0:
 		if t.known == 1 {
 			return fmt.Sprintf("source %s had one document and now has none", s)

@@ -138,6 +138,9 @@ func (p *pass) rename(ctx context.Context, jobs []*job, sends *[]*job) error {
 	if err := p.connect(ctx); err != nil {
 		return err
 	}
+	if err := p.owe(); err != nil {
+		return err
+	}
 	renamer := p.flow.To.(targets.Renamer)
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)

@@ -93,6 +93,9 @@ func (p *pass) deleteIDs(ctx context.Context, ids []targets.RemoteID) (map[targe
 	if len(ids) == 0 {
 		return bad, nil
 	}
+	if err := p.owe(); err != nil {
+		return nil, err
+	}
 	results, err := p.flow.To.Delete(ctx, ids)
 	if err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ type gone struct {
 type sourceTally struct {
 	seen   int // documents given
 	meant  int // of them, those that are meant for this target
+	aside  int // of those meant, known from records to say themselves that they are not
 	known  int // documents that the records hold
 	failed bool
 	gone   []gone
@@ -288,12 +289,16 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 		case "":
 		case forOthers, forPeers:
 			m.declined++
+			m.sources[d.Key.Source()].aside++
 			m.discount(d.Key, r.Skipped)
 			if r.Skipped == forOthers {
 				m.skips = append(m.skips, docError{d.Key, errOthers, d.Size})
 			}
 			return nil
 		default:
+			if r.Skipped == oneLine(convert.ErrSkip) {
+				m.sources[d.Key.Source()].aside++
+			}
 			m.decline(d.Key, d.Size, m.kept(errors.New(r.Skipped), len(f.have)))
 			return nil
 		}

@@ -139,6 +139,9 @@ func (s *sender) dispatch(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.p.owe(); err != nil {
+		return err
+	}
 	batch := s.batch
 	s.batch, s.bytes = nil, 0
 	s.flying++

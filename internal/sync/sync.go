@@ -127,7 +127,7 @@ func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {
 		limits:  f.To.Limits(),
 		entry:   newEntry(f, o),
 		sources: map[string]*sourceTally{},
-		awaited: map[kb.PartHash]bool{},
+		awaited: map[kb.PartHash]bool{}, selfless: map[string]int{},
 	}
 	p.log = e.Log.With("sync", f.Sync, "target", f.Target)
 	if f.Copy.ID != "" {
