@@ -10,6 +10,7 @@ import (
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // Link implements targets.Linker. A chat on a dataset without parsed documents may be refused, so it waits for the first one.
@@ -174,7 +175,7 @@ func (t *Target) findChat(ctx context.Context) (chat, error) {
 }
 
 func (t *Target) chatByID(ctx context.Context, id string) (c chat, err error) {
-	if err = t.call(ctx, "get chat", "chat_get", vars{"chatId": id}, nil, &c); err != nil {
+	if err = t.call(ctx, "get chat", "chat_get", adapter.Vars{"chatId": id}, nil, &c); err != nil {
 		return c, err
 	}
 	if c.id() != id {
@@ -215,7 +216,7 @@ func (t *Target) createChat(ctx context.Context, dataset string) (c chat, err er
 		case n == maxTries || errors.Is(err, fault.ErrConflict):
 			return c, err
 		}
-		if err := pause(ctx, backoff(n)); err != nil {
+		if err := httpapi.Pause(ctx, httpapi.Backoff(n)); err != nil {
 			return c, err
 		}
 	}
@@ -240,7 +241,7 @@ func (t *Target) addDataset(ctx context.Context, c chat, dataset string) error {
 		return nil
 	}
 	want := append(slices.Clone(ids), dataset)
-	if err := t.call(ctx, "add dataset to chat", "chat_update", vars{"chatId": c.id()}, map[string][]string{"datasetIds": want}, nil); err != nil {
+	if err := t.call(ctx, "add dataset to chat", "chat_update", adapter.Vars{"chatId": c.id()}, map[string][]string{"datasetIds": want}, nil); err != nil {
 		return err
 	}
 	now, err := t.chatByID(ctx, c.id())
@@ -255,7 +256,7 @@ func (t *Target) addDataset(ctx context.Context, c chat, dataset string) error {
 
 // agentChat is the chat of an agent; its id is empty when there is none (the vendor answers 204).
 func (t *Target) agentChat(ctx context.Context, agent string) (c chat, err error) {
-	err = t.call(ctx, "get chat of agent "+kb.Printable(agent), "agent_get", vars{"agentId": agent}, nil, &c)
+	err = t.call(ctx, "get chat of agent "+kb.Printable(agent), "agent_get", adapter.Vars{"agentId": agent}, nil, &c)
 	if err != nil && isGone(err) {
 		err = fault.New(fault.ErrNotFound, "starleads: agent %s is not known", kb.Printable(agent)).
 			WithHint("check the id, and that the API key belongs to the same company").Because(err)
@@ -279,7 +280,7 @@ func (l *linking) connect(ctx context.Context, agent string, c chat) (bool, erro
 		return true, nil
 	}
 	var got chat
-	err = l.call(ctx, "connect agent "+kb.Printable(agent), "agent_connect", vars{"agentId": agent}, map[string]string{"chatId": c.id()}, &got)
+	err = l.call(ctx, "connect agent "+kb.Printable(agent), "agent_connect", adapter.Vars{"agentId": agent}, map[string]string{"chatId": c.id()}, &got)
 	if err != nil {
 		return false, err
 	}
@@ -319,7 +320,7 @@ func (l *linking) disconnect(ctx context.Context, agent string, c chat) error {
 
 func (l *linking) detach(ctx context.Context, agent string) error {
 	if !l.DryRun {
-		err := l.call(ctx, "detach agent "+kb.Printable(agent), "agent_detach", vars{"agentId": agent}, nil, nil)
+		err := l.call(ctx, "detach agent "+kb.Printable(agent), "agent_detach", adapter.Vars{"agentId": agent}, nil, nil)
 		if err != nil && !errors.Is(err, fault.ErrNotFound) {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/maphash"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
@@ -15,38 +14,26 @@ import (
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
-
-var discardLog = slog.New(slog.DiscardHandler)
-
-// vars are the values of a route's placeholders.
-type vars map[string]string
 
 // idList is the body of parse and stop.
 type idList struct {
 	DocumentIDs []targets.RemoteID `json:"documentIds"`
 }
 
-// request fills a route's placeholders. A value that is empty or dots is refused: it would name another resource.
-func (t *Target) request(op, name string, v vars) (httpapi.Request, error) {
-	r := t.route(name)
-	path := r.Path
-	for key, value := range v {
-		if value == "" || value == "." || value == ".." {
-			return httpapi.Request{}, fault.New(fault.ErrRejected, "starleads: %s: %q is no %s", op, value, key)
-		}
-		path = strings.ReplaceAll(path, "{"+key+"}", url.PathEscape(value))
-	}
-	return httpapi.Request{Op: op, Method: r.Method, Path: path}, nil
+// request fills a route's placeholders.
+func (t *Target) request(op, name string, v adapter.Vars) (httpapi.Request, error) {
+	return adapter.Request("starleads", op, t.route(name), v)
 }
 
 // call makes a request that may be repeated.
-func (t *Target) call(ctx context.Context, op, name string, v vars, in, out any) error {
+func (t *Target) call(ctx context.Context, op, name string, v adapter.Vars, in, out any) error {
 	_, err := t.answer(ctx, op, name, v, in, out)
 	return err
 }
 
-func (t *Target) answer(ctx context.Context, op, name string, v vars, in, out any) (httpapi.Answer, error) {
+func (t *Target) answer(ctx context.Context, op, name string, v adapter.Vars, in, out any) (httpapi.Answer, error) {
 	r, err := t.request(op, name, v)
 	if err != nil {
 		return httpapi.Answer{}, err
@@ -69,7 +56,7 @@ func unrouted(err error, op, name string) error {
 }
 
 // create makes a request that must not be done twice.
-func (t *Target) create(ctx context.Context, op, name string, v vars, in, out any) error {
+func (t *Target) create(ctx context.Context, op, name string, v adapter.Vars, in, out any) error {
 	r, err := t.request(op, name, v)
 	if err != nil {
 		return err
@@ -130,7 +117,7 @@ type listed interface{ key() string }
 // listAll gives every item of a paged list, each once. A list that loses items while it is read
 // shifts others to pages that were read before, so it is read again until the vendor's own count agrees
 // or two readings agree with each other.
-func listAll[T listed](ctx context.Context, t *Target, op, name string, v vars, fn func(T) error) error {
+func listAll[T listed](ctx context.Context, t *Target, op, name string, v adapter.Vars, fn func(T) error) error {
 	seen := tally{seed: maphash.MakeSeed(), last: map[uint64]uint8{}, most: t.mostItems}
 	last := reading{n: -1}
 	for range maxListings {
@@ -177,7 +164,7 @@ type reading struct {
 }
 
 // readList goes through a list once and gives what no earlier reading has seen.
-func readList[T listed](ctx context.Context, t *Target, op, name string, v vars, seen *tally, fn func(T) error) (reading, error) {
+func readList[T listed](ctx context.Context, t *Target, op, name string, v adapter.Vars, seen *tally, fn func(T) error) (reading, error) {
 	var out reading
 	ctx, cancel := context.WithCancel(ctx)
 	pages := pager[T]{most: max(t.cfg.Concurrency, 1), fetch: func(ctx context.Context, number int) (page[T], error) {
@@ -225,7 +212,7 @@ func readList[T listed](ctx context.Context, t *Target, op, name string, v vars,
 	return out, fault.New(fault.ErrIncomplete, "starleads: %s: more than %d pages", op, maxPages)
 }
 
-func fetchPage[T listed](ctx context.Context, t *Target, op, name string, v vars, number int, keywords string) (page[T], error) {
+func fetchPage[T listed](ctx context.Context, t *Target, op, name string, v adapter.Vars, number int, keywords string) (page[T], error) {
 	var p page[T]
 	r, err := t.request(op, name, v)
 	if err != nil {
@@ -250,14 +237,8 @@ func fetchPage[T listed](ctx context.Context, t *Target, op, name string, v vars
 
 // incomplete marks the failure of a listing, without hiding what stops the target.
 func incomplete(err error) error {
-	if fault.StopsTarget(err) || errors.Is(err, fault.ErrNotFound) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, fault.ErrNotFound) {
 		return err
 	}
-	return cutShort{err}
+	return adapter.Incomplete(err)
 }
-
-// cutShort is the failure of a request in the middle of a listing, in the same words.
-type cutShort struct{ error }
-
-// Unwrap gives the class and the cause.
-func (e cutShort) Unwrap() []error { return []error{fault.ErrIncomplete, e.error} }

@@ -1,14 +1,16 @@
 package starleads
 
 import (
+	"cmp"
 	"fmt"
-	"net/http"
+	"log/slog"
 	"time"
 
 	"kbsyncd/internal/contract"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // Config is a target of type starleads.
@@ -24,8 +26,6 @@ type Config struct {
 	KnowledgeGraph KnowledgeGraph `yaml:"knowledge_graph" doc:"The knowledge graph of the dataset (Business plan only)."`
 	OpenAPI        string         `yaml:"openapi" kind:"location" doc:"The address or file of the OpenAPI document that check --connect compares with what this program assumes, and that routes: auto follows."`
 	TakeOver       bool           `yaml:"take_over" doc:"Connect agents to this chat even when they are connected to another one."`
-
-	transport http.RoundTripper // for tests
 }
 
 // KnowledgeGraph is built once after each pass that changed something.
@@ -107,14 +107,7 @@ func (c *Config) CheckAgents([]string) *fault.Invalid {
 
 // Open implements targets.Config.
 func (c *Config) Open(o targets.Options) (targets.Target, error) {
-	if o.Transport != nil {
-		c.transport = o.Transport
-	}
-	t, err := c.open(o)
-	if err != nil {
-		return nil, err // a nil *Target in the interface would not be nil
-	}
-	return t, nil
+	return adapter.Opened(c.open(o))
 }
 
 func (c *Config) open(o targets.Options) (*Target, error) {
@@ -126,16 +119,15 @@ func (c *Config) open(o targets.Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := httpapi.New(httpapi.Options{
-		Vendor: "starleads", BaseURL: c.BaseURL, Header: "X-Api-Key", Key: c.APIKey, UserAgent: o.UserAgent, Timeout: c.Timeout,
-		Rate: c.Rate, Burst: c.Concurrency, Concurrency: c.Concurrency, Logger: o.Logger, Transport: c.transport, CheckOK: httpapi.Envelope,
-	})
+	h := adapter.ClientOptions("starleads", &c.Common, o)
+	h.Header = "X-Api-Key"
+	client, err := httpapi.New(h)
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{cfg: *c, http: client, log: o.Logger, routes: routes, mostItems: maxItems, dataset: c.DatasetID}
-	if t.log == nil {
-		t.log = discardLog
+	t := &Target{
+		cfg: *c, http: client, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), routes: routes, mostItems: maxItems, dataset: c.DatasetID,
+		outage: adapter.NewOutage("starleads", mostOutages),
 	}
 	if c.Routes.Auto() {
 		t.follower = &contract.Follower{Contract: c.Contract(), UserAgent: o.UserAgent, Memory: o.Memory, Log: t.log}

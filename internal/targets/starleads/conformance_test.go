@@ -1,10 +1,6 @@
 package starleads
 
 import (
-	"bytes"
-	"log/slog"
-	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -34,12 +30,12 @@ var routesOf = map[string][]string{
 
 // backend is the simulator as the suite sees it.
 type backend struct {
+	*targettest.Faults
+
 	sim *simulator.Starleads
 
-	mu      sync.Mutex
-	faults  simulator.Faults
-	rejects []string
-	put     map[string]bool
+	mu  sync.Mutex
+	put map[string]bool // guarded by mu
 }
 
 func (b *backend) Documents() (out []targettest.Stored) {
@@ -69,71 +65,8 @@ func (b *backend) Violations() []string {
 	return slices.DeleteFunc(b.sim.Violations(), func(v string) bool { return strings.Contains(v, "a request above 4000 bytes") })
 }
 
-func (b *backend) Inject(f targettest.Fault) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, route := range routesOf[f.Op] {
-		switch {
-		case f.Reject != "":
-			b.rejects = append(b.rejects, f.Reject)
-			rejects := slices.Clone(b.rejects)
-			b.faults.Reject = func(name string) bool { return slices.Contains(rejects, name) }
-		case f.Chance > 0:
-			b.faults.Before, b.faults.After = add(b.faults.Before, route, f.Chance/2), add(b.faults.After, route, f.Chance/2)
-		case f.Cut:
-			b.faults.Cut = add(b.faults.Cut, route, 1)
-		default:
-			one := simulator.Fault{Route: route, Status: f.Status, Body: f.Body, AfterEffect: f.AfterEffect, Drop: f.Drop, Delay: f.Delay}
-			if f.RetryAfter != "" {
-				one.Header = http.Header{"Retry-After": {f.RetryAfter}}
-			}
-			n := f.Times
-			if n == 0 {
-				n = 1000
-			}
-			b.faults.Next = append(b.faults.Next, slices.Repeat([]simulator.Fault{one}, n)...)
-		}
-	}
-	b.sim.SetFaults(b.faults)
-	return true
-}
-
-func add(m map[string]float64, route string, p float64) map[string]float64 {
-	m = maps.Clone(m)
-	if m == nil {
-		m = map[string]float64{}
-	}
-	m[route] = p
-	return m
-}
-
-func (b *backend) Heal() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.faults, b.rejects = simulator.Faults{}, nil
-	b.sim.SetFaults(b.faults)
-}
-
-// logBuffer collects the log of every level.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // newPair makes a target and a simulator that talk through memory.
-func newPair(t *testing.T, o simulator.StarleadsOptions, change func(*Config)) (*Target, *simulator.Starleads, *logBuffer) {
+func newPair(t *testing.T, o simulator.StarleadsOptions, change func(*Config)) (*Target, *simulator.Starleads, *targettest.Logs) {
 	t.Helper()
 	o.Key = testKey
 	sim := simulator.NewStarleads(o)
@@ -141,14 +74,13 @@ func newPair(t *testing.T, o simulator.StarleadsOptions, change func(*Config)) (
 	cfg.APIKey = secret.New(testKey)
 	cfg.BaseURL = "http://starleads.test"
 	cfg.Dataset, cfg.Chat = "Support handbook", "Support assistant"
-	cfg.transport = targettest.Serve(t, sim)
 	if change != nil {
 		change(cfg)
 	}
-	logs := &logBuffer{}
+	logs := &targettest.Logs{}
 	target, err := cfg.open(targets.Options{
-		Name: "support", UserAgent: "kbsyncd/test",
-		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Name: "support", UserAgent: "kbsyncd/test", Transport: targettest.Serve(t, sim),
+		Logger: logs.Logger(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -165,14 +97,9 @@ func TestConformance(t *testing.T) {
 		"plain":          {ParseDelay: 3 * time.Second},
 		"slow":           {Latency: 200 * time.Millisecond, ParseDelay: 20 * time.Second, ParseSlots: 2},
 		"rate":           {Rate: 4},
-		"bare lists":     {BareLists: true},
-		"upper status":   {UpperStatus: true, ParseDelay: time.Second},
-		"bad ids 400":    {BadIDs400: true},
-		"shuffled":       {ShuffledUpload: true},
-		"numeric ids":    {NumericIDs: true},
-		"no status":      {NoStatus: true},
-		"mixed batch":    {MixedBatch500: true},
-		"rename resets":  {RenameResets: true},
+		"names":          {BadIDs400: true, ShuffledUpload: true, NumericIDs: true},
+		"statuses":       {BareLists: true, UpperStatus: true, RenameResets: true, ParseDelay: time.Second},
+		"no status":      {NoStatus: true, MixedBatch500: true},
 		"everything":     {BareLists: true, UpperStatus: true, BadIDs400: true, ShuffledUpload: true, NumericIDs: true, NoStatus: true, MixedBatch500: true, RenameResets: true},
 		"small requests": {MaxBody: 4000},
 	} {
@@ -181,8 +108,9 @@ func TestConformance(t *testing.T) {
 				o.Seed = 7
 				target, sim, logs := newPair(t, o, nil)
 				return targettest.Fixture{
-					Target: target, Backend: &backend{sim: sim, put: map[string]bool{}}, Secret: testKey, Logs: logs.String, Retries: true,
-					Small: name != "plain",
+					Target:  target,
+					Backend: &backend{Faults: targettest.NewFaults(routesOf, sim.SetFaults), sim: sim, put: map[string]bool{}},
+					Secret:  testKey, Logs: logs.String, Retries: true, Small: name != "plain",
 				}
 			})
 		})

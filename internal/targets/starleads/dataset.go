@@ -6,12 +6,12 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
-	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // Connect implements targets.Target.
@@ -19,7 +19,7 @@ func (t *Target) Connect(ctx context.Context, create bool) (targets.Store, error
 	t.connecting.Lock()
 	defer t.connecting.Unlock()
 	t.http.Reset()
-	t.outage.reset()
+	t.outage.Reset()
 	t.follow(ctx)
 
 	d, created, err := t.find(ctx, create)
@@ -54,7 +54,7 @@ func (t *Target) find(ctx context.Context, create bool) (d dataset, created bool
 }
 
 func (t *Target) datasetByID(ctx context.Context, id string) (d dataset, err error) {
-	err = t.call(ctx, "get dataset", "dataset_get", vars{"datasetId": id}, nil, &d)
+	err = t.call(ctx, "get dataset", "dataset_get", adapter.Vars{"datasetId": id}, nil, &d)
 	switch httpapi.Status(err) {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
 		return d, fault.New(fault.ErrSetup, "starleads: the dataset %s cannot be used", kb.Printable(id)).
@@ -123,7 +123,7 @@ func (t *Target) createDataset(ctx context.Context) (d dataset, err error) {
 		if n == maxTries {
 			return d, &fault.RetryAfter{Err: fault.New(fault.ErrUnknown, "starleads: the dataset %q could not be created", t.cfg.Dataset).Because(err)}
 		}
-		if err := pause(ctx, backoff(n)); err != nil {
+		if err := httpapi.Pause(ctx, httpapi.Backoff(n)); err != nil {
 			return d, err
 		}
 	}
@@ -144,7 +144,7 @@ func (t *Target) adjust(ctx context.Context, d dataset) error {
 			return nil
 		}
 	}
-	v := vars{"datasetId": string(d.ID)}
+	v := adapter.Vars{"datasetId": string(d.ID)}
 	if err := t.call(ctx, "update dataset", "dataset_update", v, want, nil); err != nil {
 		return err
 	}
@@ -184,15 +184,4 @@ func sameJSON(a any, b json.RawMessage) bool {
 	}
 	var x, y any
 	return json.Unmarshal(enc, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
-}
-
-// pause waits.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err()
 }

@@ -10,6 +10,7 @@ import (
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // Finish implements targets.Finisher: it has the knowledge graph built, and asks to be called later while a build is under way. The vendor's index says that the graph is part of the Business
@@ -22,7 +23,7 @@ func (t *Target) Finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v := vars{"datasetId": id}
+	v := adapter.Vars{"datasetId": id}
 	var state struct {
 		Status   text   `json:"status"`
 		Progress number `json:"progress"`
@@ -53,7 +54,7 @@ func (t *Target) Finish(ctx context.Context) error {
 var errBuilding = fmt.Errorf("starleads: the knowledge graph is being built: %w", targets.ErrLater)
 
 // buildGraph starts the building.
-func (t *Target) buildGraph(ctx context.Context, v vars) error {
+func (t *Target) buildGraph(ctx context.Context, v adapter.Vars) error {
 	err := t.call(ctx, "build graph", "graph_build", v, nil, nil)
 	if isBusy(err) || errors.Is(err, fault.ErrConflict) {
 		return errBuilding
@@ -70,7 +71,7 @@ func planHint(err error, route string) error {
 	switch httpapi.Status(err) {
 	case http.StatusPaymentRequired, http.StatusForbidden:
 		return fault.New(fault.ErrQuota, "starleads: the knowledge graph is refused").
-			WithHint("it needs the Business plan; set knowledge_graph.enabled: false otherwise").Because(refused(err))
+			WithHint("it needs the Business plan; set knowledge_graph.enabled: false otherwise").Because(adapter.Plain(err))
 	case http.StatusNotFound:
 		return fault.New(fault.ErrNotFound, "starleads: the knowledge graph cannot be built").WithHint("%s", remedy(route)).Because(err)
 	}

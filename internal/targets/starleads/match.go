@@ -8,6 +8,7 @@ import (
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // index finds the item that a vendor's name belongs to.
@@ -99,7 +100,7 @@ func (t *Target) renamed(ctx context.Context, dataset string, it *item, answered
 	there := false
 	err := t.List(ctx, func(r targets.Remote) error {
 		switch {
-		case sameDocument(it.r.Name, r.Name):
+		case adapter.SameDocument(it.r.Name, r.Name):
 			own = append(own, r)
 		case r.ID == answered.ID && r.Name == answered.Name:
 			size := max(r.Size, answered.Size)
@@ -190,7 +191,7 @@ func (t *Target) choose(ctx context.Context, dataset string, it *item, found []t
 			keep = &r
 		case r.Name == it.r.Name || original(r.Name) == it.r.Name:
 			copies = append(copies, r)
-		case sameDocument(it.r.Name, r.Name):
+		case adapter.SameDocument(it.r.Name, r.Name):
 			others = append(others, r)
 		}
 	}

@@ -3,20 +3,7 @@ package starleads
 import (
 	"path"
 	"strings"
-
-	"kbsyncd/internal/kb"
 )
-
-// sameDocument tells whether a listed name stands for the rendition that was sent under a name: the marks are equal. Without a
-// mark only the same name will do.
-func sameDocument(sent, listed string) bool {
-	m, _, marked := kb.ParseName(sent)
-	if !marked {
-		return listed == sent
-	}
-	other, _, ok := kb.ParseName(listed)
-	return ok && other == m
-}
 
 // original is the name without the counter that the vendor adds to a name that is taken ("name(1).md"); other names
 // give themselves.

@@ -8,9 +8,10 @@ import (
 	"testing/synctest"
 
 	"kbsyncd/internal/fault"
-	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/simulator"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
+	"kbsyncd/internal/targets/targettest"
 )
 
 // A vendor that is down is left alone for the rest of the pass.
@@ -18,7 +19,7 @@ func TestVendorThatIsDown(t *testing.T) {
 	for what, f := range map[string]simulator.Fault{
 		"503": {Status: http.StatusServiceUnavailable}, "dropped": {Drop: true}, "429": {Status: http.StatusTooManyRequests},
 	} {
-		bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+		bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 			mustConnect(t, target)
 			fails := simulator.Faults{Next: make([]simulator.Fault, 2000)}
 			for i := range fails.Next {
@@ -52,30 +53,6 @@ func TestVendorThatIsDown(t *testing.T) {
 				t.Errorf("%s: the next pass: %v", what, err)
 			}
 		})
-	}
-}
-
-// Documents that break the vendor must not keep the others out for ever.
-func TestOutagesOfManyPasses(t *testing.T) {
-	var o outage
-	down := []targets.Result{{Err: &httpapi.Error{Status: http.StatusBadGateway}}}
-	borne := func() (n int) {
-		o.reset()
-		for o.err() == nil {
-			o.note(down)
-			n++
-		}
-		return n
-	}
-	for pass, want := range []int{3, 6, 12, 24, 48, 48} {
-		if n := borne(); n != want {
-			t.Errorf("pass %d tries %d uploads, not %d", pass, n, want)
-		}
-	}
-	o.reset()
-	o.note([]targets.Result{{ID: "x"}})
-	if n := borne(); n != 3 {
-		t.Errorf("%d uploads after a success", n)
 	}
 }
 
@@ -115,19 +92,16 @@ func TestRequestsStayWithinTheLimit(t *testing.T) {
 	}
 	n := 0
 	for _, g := range target.groups(items) {
-		var rs []targets.Rendition
+		var parts []adapter.Part
 		for _, it := range g {
-			rs = append(rs, it.r)
+			parts = append(parts, part(it.r))
 		}
 		n += len(g)
-		if size := newForm(rs).body().Size; size > target.Limits().BatchBytes {
+		if size := adapter.Form(parts...).Size; size > target.Limits().BatchBytes {
 			t.Errorf("%d documents make %d bytes", len(g), size)
 		}
 	}
 	if n != len(items) {
 		t.Errorf("%d of %d", n, len(items))
-	}
-	if f := newForm([]targets.Rendition{rendition("a.md", "xyz")}); f.body().Size != weight(f.renditions[0]) {
-		t.Errorf("%d bytes, weighed %d", f.body().Size, weight(f.renditions[0]))
 	}
 }

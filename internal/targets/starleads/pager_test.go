@@ -17,6 +17,7 @@ import (
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/simulator"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/targettest"
 )
 
 // slowList is a list of 20 full pages whose every page takes a second.
@@ -171,7 +172,7 @@ func TestListingThatEndsEarly(t *testing.T) {
 }
 
 func TestListAndStatusesOfManyDocuments(t *testing.T) {
-	bubble(t, simulator.StarleadsOptions{Latency: time.Second}, parallel(4), func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{Latency: time.Second}, parallel(4), func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 		mustConnect(t, target)
 		ids := map[targets.RemoteID]string{}
 		for i := range 1990 { // 40 pages

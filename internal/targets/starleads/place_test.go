@@ -1,6 +1,7 @@
 package starleads
 
 import (
+	"net/http"
 	"testing"
 
 	"kbsyncd/internal/secret"
@@ -9,12 +10,12 @@ import (
 // placeOf is the place of a target with this change.
 func placeOf(t *testing.T, change func(*Config)) string {
 	t.Helper()
-	return fake(t, func(c *Config) {
+	return reach(t, func(c *Config) {
 		c.Dataset, c.DatasetID = "Support handbook", ""
 		if change != nil {
 			change(c)
 		}
-	}, nil).Place()
+	}, http.DefaultTransport).Place()
 }
 
 func TestPlace(t *testing.T) {

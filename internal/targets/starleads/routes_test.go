@@ -26,6 +26,7 @@ import (
 	"kbsyncd/internal/secret"
 	"kbsyncd/internal/simulator"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 	"kbsyncd/internal/targets/targettest"
 )
 
@@ -53,11 +54,11 @@ func pattern(route string) *regexp.Regexp {
 }
 
 // nameOf finds the route of a request and the values of its placeholders; "" when it has none of these.
-func nameOf(r *http.Request, routes map[string]string) (name string, v vars) {
+func nameOf(r *http.Request, routes map[string]string) (name string, v adapter.Vars) {
 	for _, name := range slices.Sorted(maps.Keys(routes)) {
 		re := pattern(routes[name])
 		if m := re.FindStringSubmatch(r.Method + " " + r.URL.Path); m != nil {
-			v = vars{}
+			v = adapter.Vars{}
 			for i, key := range re.SubexpNames()[1:] {
 				v[key] = m[i+1]
 			}
@@ -117,9 +118,8 @@ func town(t *testing.T, front func(http.Handler) http.Handler, change func(*Conf
 	cfg.APIKey, cfg.BaseURL = secret.New(testKey), "http://starleads.test"
 	cfg.Dataset, cfg.Chat = "Support handbook", "Support assistant"
 	cfg.KnowledgeGraph.Enabled = true
-	cfg.transport = targettest.Serve(t, front(sim))
 	change(cfg)
-	target, err := cfg.open(targets.Options{UserAgent: "kbsyncd/test", Memory: m})
+	target, err := cfg.open(targets.Options{UserAgent: "kbsyncd/test", Memory: m, Transport: targettest.Serve(t, front(sim))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // fewIDs is how many documents are looked for by name; for more of them the whole list costs less.
@@ -22,10 +21,10 @@ const fewIDs = 3
 // Start implements targets.Settler. An upload does not start parsing (RAG guide), and one bad id spoils a whole request,
 // so a refused batch is repeated one by one.
 func (t *Target) Start(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
-	out := make([]targets.Result, len(ids))
+	out := results(ids)
 	dataset, err := t.needDataset()
 	if err != nil {
-		return failAll(out, ids, err), err
+		return adapter.Fail(out, err), err
 	}
 	var doubtful []int
 	for at := range slices.Chunk(validIDs(ids, out), batchFiles) {
@@ -102,7 +101,7 @@ func (t *Target) startBatch(ctx context.Context, dataset string, ids []targets.R
 }
 
 func (t *Target) parse(ctx context.Context, dataset string, ids []targets.RemoteID) error {
-	return t.call(ctx, "parse documents", "document_parse", vars{"datasetId": dataset}, idList{ids}, nil)
+	return t.call(ctx, "parse documents", "document_parse", adapter.Vars{"datasetId": dataset}, idList{ids}, nil)
 }
 
 // refusal tells an answer that says no, as against none or one that may pass.
@@ -131,16 +130,13 @@ func (t *Target) judgeUnknown(ctx context.Context, ids []targets.RemoteID, doubt
 	for _, i := range doubtful {
 		if there[ids[i]] {
 			out[i].Err = fault.New(fault.ErrConflict, "starleads: the document is listed but parsing cannot be started").
-				WithHint("if this happens to every document, %s", remedy("document_parse")).Because(refused(out[i].Err))
+				WithHint("if this happens to every document, %s", remedy("document_parse")).Because(adapter.Plain(out[i].Err))
 			continue
 		}
 		out[i].Err = fault.New(fault.ErrNotFound, "starleads: no document %s", ids[i])
 	}
 	return nil
 }
-
-// refused keeps the words of an error and drops its class.
-func refused(err error) error { return errors.New(err.Error()) }
 
 // Restart implements targets.Settler.
 func (t *Target) Restart(ctx context.Context, id targets.RemoteID) error {
@@ -152,7 +148,7 @@ func (t *Target) Restart(ctx context.Context, id targets.RemoteID) error {
 		return fault.New(fault.ErrRejected, "starleads: an empty id was refused")
 	}
 	// Stopping what does not run is refused; only what stops everything matters here.
-	err = t.call(ctx, "stop parsing", "document_stop", vars{"datasetId": dataset}, idList{[]targets.RemoteID{id}}, nil)
+	err = t.call(ctx, "stop parsing", "document_stop", adapter.Vars{"datasetId": dataset}, idList{[]targets.RemoteID{id}}, nil)
 	if err != nil && (!refusal(err) || fault.StopsTarget(err)) {
 		return err
 	}
@@ -176,7 +172,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 				continue // came along with another one
 			}
 			err := t.search(ctx, name, func(r targets.Remote) {
-				if asked, wanted := missing[r.ID]; wanted && sameDocument(asked, r.Name) {
+				if asked, wanted := missing[r.ID]; wanted && adapter.SameDocument(asked, r.Name) {
 					delete(missing, r.ID)
 					fn(r)
 				}
@@ -191,7 +187,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 	}
 	searched := len(missing) < len(ids) || len(ids) <= fewIDs
 	return t.List(ctx, func(r targets.Remote) error {
-		if name, asked := missing[r.ID]; asked && sameDocument(name, r.Name) {
+		if name, asked := missing[r.ID]; asked && adapter.SameDocument(name, r.Name) {
 			if searched && r.Name == name {
 				t.noKeywords.Store(true) // the search should have found it
 			}
@@ -211,7 +207,7 @@ func (t *Target) search(ctx context.Context, name string, fn func(targets.Remote
 	if keywords == "" {
 		return nil
 	}
-	p, err := fetchPage[document](ctx, t, "search documents", "document_list", vars{"datasetId": dataset}, 1, keywords)
+	p, err := fetchPage[document](ctx, t, "search documents", "document_list", adapter.Vars{"datasetId": dataset}, 1, keywords)
 	if err != nil {
 		if refusal(err) && !fault.StopsTarget(err) {
 			t.noKeywords.Store(true) // a search that finds nothing may be an error behind the API
@@ -223,9 +219,4 @@ func (t *Target) search(ctx context.Context, name string, fn func(targets.Remote
 		fn(t.remote(d))
 	}
 	return nil
-}
-
-// backoff is the wait after the n-th try: anything up to a bound that doubles.
-func backoff(n int) time.Duration {
-	return rand.N(min(500*time.Millisecond<<min(n-1, 8), 30*time.Second)) + time.Millisecond
 }

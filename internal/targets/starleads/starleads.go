@@ -16,13 +16,12 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"kbsyncd/internal/contract"
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // The limits: 10 files a request and 5 MB a file are documented in the RAG guide and on the upload page of the vendor; 25 MB a
@@ -32,6 +31,8 @@ const (
 	batchBytes = 25_000_000
 	nameBytes  = 255
 	maxTries   = 5 // of sending one document in one Upload
+	// mostOutages is how many uploads in a row may find the vendor out of reach.
+	mostOutages = 3
 )
 
 // Target is one dataset. See targets.Target for the contract of each method.
@@ -49,7 +50,7 @@ type Target struct {
 	routes  map[string]targets.Route // guarded by mu, never written to; all of them, by name
 	dataset string                   // guarded by mu; the id, "" before Connect found it
 
-	outage outage
+	outage *adapter.Outage
 
 	bodyLimit  atomic.Int64 // bytes of documents in one request that the vendor bears; 0: not known
 	noKeywords atomic.Bool  // the search by name did not find what the listing has
@@ -106,7 +107,7 @@ func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error 
 	if id == "" {
 		return nil
 	}
-	err := listAll(ctx, t, "list documents", "document_list", vars{"datasetId": id}, func(d document) error {
+	err := listAll(ctx, t, "list documents", "document_list", adapter.Vars{"datasetId": id}, func(d document) error {
 		return fn(t.remote(d))
 	})
 	if errors.Is(err, fault.ErrNotFound) {
@@ -119,14 +120,14 @@ func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error 
 
 // Delete implements targets.Target.
 func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
-	out := make([]targets.Result, len(ids))
+	out := results(ids)
 	dataset, err := t.needDataset()
 	if err != nil {
-		return failAll(out, ids, err), err
+		return adapter.Fail(out, err), err
 	}
 	var doubts atomic.Bool
 	doubtful := make([]error, len(ids))
-	err = t.each(ctx, ids, out, func(i int) error {
+	err = adapter.Each(ctx, t.cfg.Concurrency, out, func(i int) error {
 		err := t.deleteOne(ctx, dataset, ids[i])
 		if err != nil && isGone(err) {
 			doubtful[i], err = err, nil
@@ -145,13 +146,13 @@ func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.
 }
 
 func (t *Target) deleteOne(ctx context.Context, dataset string, id targets.RemoteID) error {
-	v := vars{"datasetId": dataset, "documentId": string(id)}
+	v := adapter.Vars{"datasetId": dataset, "documentId": string(id)}
 	err := t.call(ctx, "delete document", "document_delete", v, nil, nil)
 	if err == nil || !errors.Is(err, fault.ErrConflict) && !isBusy(err) {
 		return err
 	}
 	// A document that is being parsed may be refused; once stopped it can go.
-	if stop := t.call(ctx, "stop parsing", "document_stop", vars{"datasetId": dataset}, idList{[]targets.RemoteID{id}}, nil); fault.StopsTarget(stop) {
+	if stop := t.call(ctx, "stop parsing", "document_stop", adapter.Vars{"datasetId": dataset}, idList{[]targets.RemoteID{id}}, nil); fault.StopsTarget(stop) {
 		return stop
 	}
 	return t.call(ctx, "delete document", "document_delete", v, nil, nil)
@@ -186,43 +187,9 @@ func judgeDoubts(ids []targets.RemoteID, out []targets.Result, doubtful []error,
 	}
 }
 
-// each runs fn for every id that is not empty and files its errors. An error that stops the target, or the end of the
-// context, ends the work; what was not tried gets that error.
-func (t *Target) each(ctx context.Context, ids []targets.RemoteID, out []targets.Result, fn func(i int) error) error {
-	var g errgroup.Group
-	g.SetLimit(max(t.cfg.Concurrency, 1))
-	var stop atomic.Pointer[error]
-	for i, id := range ids {
-		out[i].ID = id
-		if id == "" {
-			out[i].Err = fault.New(fault.ErrRejected, "starleads: an empty id was refused, because it would name all documents")
-			continue
-		}
-		g.Go(func() error {
-			if p := stop.Load(); p != nil {
-				out[i].Err = *p
-				return nil
-			}
-			err := fn(i)
-			out[i].Err = err
-			if err != nil && (fault.StopsTarget(err) || ctx.Err() != nil) {
-				stop.CompareAndSwap(nil, &err)
-			}
-			return nil
-		})
-	}
-	_ = g.Wait()
-	if p := stop.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-func failAll(out []targets.Result, ids []targets.RemoteID, err error) []targets.Result {
-	for i := range out {
-		out[i] = targets.Result{ID: ids[i], Err: err}
-	}
-	return out
+// results are those of calls that an empty id must not reach.
+func results(ids []targets.RemoteID) []targets.Result {
+	return adapter.Results("starleads", "all documents", ids)
 }
 
 // Rename implements targets.Renamer. Some builds behind the API start parsing anew (dossier of the vendor's issues), so
@@ -233,7 +200,7 @@ func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (
 		return targets.Remote{}, err
 	}
 	var d document
-	err = t.call(ctx, "rename document", "document_update", vars{"datasetId": dataset, "documentId": string(id)}, map[string]string{"name": name}, &d)
+	err = t.call(ctx, "rename document", "document_update", adapter.Vars{"datasetId": dataset, "documentId": string(id)}, map[string]string{"name": name}, &d)
 	if err != nil {
 		return targets.Remote{}, missing(err, id, "document_update")
 	}
@@ -251,7 +218,7 @@ func (t *Target) Download(ctx context.Context, id targets.RemoteID) (io.ReadClos
 	if err != nil {
 		return nil, err
 	}
-	r, err := t.request("download document", "document_download", vars{"datasetId": dataset, "documentId": string(id)})
+	r, err := t.request("download document", "document_download", adapter.Vars{"datasetId": dataset, "documentId": string(id)})
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bubble runs fn with a target and a simulator where waiting takes no time.
-func bubble(t *testing.T, o simulator.StarleadsOptions, change func(*Config), fn func(*testing.T, *Target, *simulator.Starleads, *logBuffer)) {
+func bubble(t *testing.T, o simulator.StarleadsOptions, change func(*Config), fn func(*testing.T, *Target, *simulator.Starleads, *targettest.Logs)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		target, sim, logs := newPair(t, o, change)
@@ -67,7 +67,7 @@ func routes(sim *simulator.Starleads) (out []string) {
 }
 
 func TestConnectCreates(t *testing.T) {
-	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 		if st, err := target.Connect(t.Context(), false); err != nil || st.ID != "" || len(sim.Datasets()) != 0 {
 			t.Fatalf("without create: %+v, %v", st, err)
 		}
@@ -92,7 +92,7 @@ func TestConnectCreates(t *testing.T) {
 func TestConnectByID(t *testing.T) {
 	for _, bad400 := range []bool{false, true} {
 		bubble(t, simulator.StarleadsOptions{BadIDs400: bad400}, func(c *Config) { c.Dataset, c.DatasetID = "", "ds_of_somebody" },
-			func(t *testing.T, target *Target, _ *simulator.Starleads, _ *logBuffer) {
+			func(t *testing.T, target *Target, _ *simulator.Starleads, _ *targettest.Logs) {
 				_, err := target.Connect(t.Context(), true)
 				if !errors.Is(err, fault.ErrSetup) || !strings.Contains(err.Error(), "dataset_id") {
 					t.Error(err)
@@ -104,13 +104,18 @@ func TestConnectByID(t *testing.T) {
 // fake is a vendor that answers with fixed words.
 func fake(t *testing.T, change func(*Config), h http.HandlerFunc) *Target {
 	t.Helper()
+	return reach(t, change, targettest.Serve(t, h))
+}
+
+// reach is a target whose requests a transport carries.
+func reach(t *testing.T, change func(*Config), by http.RoundTripper) *Target {
+	t.Helper()
 	cfg := NewConfig()
 	cfg.APIKey, cfg.BaseURL, cfg.DatasetID = secret.New(testKey), "http://fake.test", "ds"
-	cfg.transport = targettest.Serve(t, h)
 	if change != nil {
 		change(cfg)
 	}
-	target, err := cfg.open(targets.Options{UserAgent: "kbsyncd/test"})
+	target, err := cfg.open(targets.Options{UserAgent: "kbsyncd/test", Transport: by})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +163,7 @@ func TestSettingsOfTheDataset(t *testing.T) {
 func TestPagingIsIgnored(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		bubble(t, simulator.StarleadsOptions{IgnorePaging: true, BareLists: bare}, nil,
-			func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+			func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 				mustConnect(t, target)
 				for i := range 120 {
 					if i == 49 {
@@ -305,7 +310,7 @@ func TestDeleteWhileParsing(t *testing.T) {
 }
 
 func TestStatusesAsksForFewByName(t *testing.T) {
-	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 		mustConnect(t, target)
 		for i := range 130 {
 			sim.Put("Support handbook", fmt.Sprintf("%d.md", i), []byte("x"), "done")
@@ -329,7 +334,7 @@ func TestStatusesAsksForFewByName(t *testing.T) {
 }
 
 func TestRestartOfAStalledDocument(t *testing.T) {
-	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 		mustConnect(t, target)
 		res, _ := target.Upload(t.Context(), []targets.Rendition{rendition("a.md", "x")})
 		sim.SetFaults(simulator.Faults{ParseStall: func(string) bool { return true }})
@@ -353,7 +358,7 @@ func TestRestartOfAStalledDocument(t *testing.T) {
 }
 
 func TestUnknownStatusKeepsWaiting(t *testing.T) {
-	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, _ *simulator.Starleads, logs *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, _ *simulator.Starleads, logs *targettest.Logs) {
 		for range 3 {
 			if r := target.remote(document{ID: "x", Status: "Pondering"}); r.Status != targets.StatusWorking {
 				t.Error(r.Status)
@@ -419,7 +424,7 @@ func (ones) Read(p []byte) (int, error) {
 }
 
 func TestSecondCopyIsMerged(t *testing.T) {
-	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{}, nil, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 		mustConnect(t, target)
 		first := sim.Put("Support handbook", "a.md", []byte("text"), "done")
 		res, err := target.Upload(t.Context(), []targets.Rendition{rendition("a.md", "text"), rendition("b.md", "other")})
@@ -477,7 +482,7 @@ func TestChatKeepsItsOtherDatasets(t *testing.T) {
 
 func TestTakeOver(t *testing.T) {
 	bubble(t, simulator.StarleadsOptions{AllowEmptyChat: true}, func(c *Config) { c.TakeOver = true },
-		func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+		func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 			mustConnect(t, target)
 			sim.Connect("agt", "Another chat")
 			res, err := target.Link(t.Context(), targets.LinkRequest{Want: []string{"agt", "agt"}, Searchable: true})
@@ -491,7 +496,7 @@ func TestTakeOver(t *testing.T) {
 }
 
 func TestLinkWithoutChat(t *testing.T) {
-	bubble(t, simulator.StarleadsOptions{}, func(c *Config) { c.Chat = "" }, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{}, func(c *Config) { c.Chat = "" }, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 		if res, err := target.Link(t.Context(), targets.LinkRequest{}); err != nil || len(res.Problems) > 0 {
 			t.Errorf("%+v, %v", res, err)
 		}
@@ -547,7 +552,7 @@ func TestReleaseWithoutChat(t *testing.T) {
 
 func TestGraph(t *testing.T) {
 	graph := func(c *Config) { c.KnowledgeGraph = KnowledgeGraph{Enabled: true, EntityTypes: []string{"product"}} }
-	bubble(t, simulator.StarleadsOptions{ParseDelay: time.Minute}, graph, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *logBuffer) {
+	bubble(t, simulator.StarleadsOptions{ParseDelay: time.Minute}, graph, func(t *testing.T, target *Target, sim *simulator.Starleads, _ *targettest.Logs) {
 		id := mustConnect(t, target).ID
 		sim.Put("Support handbook", "a.md", []byte("x"), "done")
 		sim.ResetRequests()

@@ -3,16 +3,18 @@ package starleads
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // maxWait is the longest wait for the vendor within one Upload.
 const maxWait = httpapi.DefaultMaxElapsed
+
+const notUploaded = "starleads: not uploaded: "
 
 // item is one rendition on its way.
 type item struct {
@@ -45,16 +47,19 @@ func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targe
 		items[i] = &item{r: r, res: &out[i]}
 		items[i].check(t.cfg.MaxFileSize)
 	}
-	err := t.outage.err()
+	err := t.outage.Err()
 	if err == nil {
 		err = t.uploadAll(ctx, items)
 	}
 	failRest(items, err)
 	if err == nil && ctx.Err() == nil {
-		t.outage.note(out)
+		t.outage.Note(out...)
 	}
 	return out, err
 }
+
+// part is a document as part of a request.
+func part(r targets.Rendition) adapter.Part { return adapter.Part{Name: "files", File: &r} }
 
 // check refuses what cannot be sent.
 func (it *item) check(maxBytes int64) {
@@ -80,7 +85,7 @@ func (t *Target) groups(items []*item) [][]*item {
 		if it.done {
 			continue
 		}
-		w := weight(it.r)
+		w := adapter.Form(part(it.r)).Size // alone it has an end of its own, so there is room for that
 		if n := len(out); n == 0 || len(out[n-1]) == batchFiles || bytes+w > limit {
 			out, bytes = append(out, nil), 0
 		}
@@ -124,7 +129,7 @@ func (t *Target) send(ctx context.Context, dataset string, group []*item) ([][]*
 		}
 		err = fault.New(fault.ErrUnknown, "starleads: the answer to the upload does not name every document")
 	}
-	broken, isBroken := errors.AsType[*partError](err)
+	broken, isBroken := errors.AsType[*adapter.PartError](err)
 	_, passing := errors.AsType[*fault.RetryAfter](err)
 	switch {
 	case ctx.Err() != nil:
@@ -133,7 +138,7 @@ func (t *Target) send(ctx context.Context, dataset string, group []*item) ([][]*
 	case fault.StopsTarget(err):
 		return nil, err
 	case isBroken:
-		group[broken.at].fail(broken.err)
+		group[broken.Part].fail(broken.Err)
 		group = pending(group)
 	case errors.Is(err, fault.ErrNotFound):
 		return nil, fault.New(fault.ErrSetup, "starleads: dataset %s takes no documents", dataset).
@@ -179,22 +184,19 @@ func (t *Target) recover(ctx context.Context, dataset string, group []*item, err
 		it.tries++
 		n = max(n, it.tries)
 		if it.tries >= maxTries {
-			it.fail(notLanded(err))
+			it.fail(adapter.NotLanded(notUploaded, err))
 		}
 	}
 	if rest = pending(rest); progress || len(rest) == 0 {
 		return [][]*item{rest}, nil
 	}
-	wait := backoff(n)
-	if e, ok := errors.AsType[*httpapi.Error](err); ok && e.Wait > wait {
-		wait = e.Wait
-	}
+	wait := max(httpapi.Backoff(n), httpapi.WaitOf(err))
 	if wait > maxWait {
-		failRest(rest, notLanded(err))
+		failRest(rest, adapter.NotLanded(notUploaded, err))
 		return nil, nil
 	}
-	if err := pause(ctx, wait); err != nil {
-		failRest(rest, notLanded(err))
+	if err := httpapi.Pause(ctx, wait); err != nil {
+		failRest(rest, adapter.NotLanded(notUploaded, err))
 		return nil, err
 	}
 	return halves(rest), nil
@@ -210,26 +212,6 @@ func (t *Target) learnLimit(items []*item) {
 	if was := t.bodyLimit.Load(); was == 0 || sum/2 < was {
 		t.bodyLimit.Store(max(sum/2, t.cfg.MaxFileSize))
 	}
-}
-
-// notLanded is the error of a document that was looked for and is not there: unlike the error of
-// its request, its outcome is known.
-func notLanded(err error) error {
-	e, ok := errors.AsType[*httpapi.Error](err)
-	if !ok {
-		return &fault.RetryAfter{Err: fmt.Errorf("starleads: not uploaded: %w", plain(err))}
-	}
-	known := *e
-	known.Class, known.Err = nil, nil
-	return &fault.RetryAfter{Wait: e.Wait, Err: &known}
-}
-
-// plain keeps the words of an error of unknown outcome and drops its class.
-func plain(err error) error {
-	if errors.Is(err, fault.ErrUnknown) {
-		return errors.New(err.Error())
-	}
-	return err
 }
 
 func pending(items []*item) []*item {
@@ -254,4 +236,26 @@ func halves(items []*item) [][]*item {
 	}
 	n := (len(items) + 1) / 2
 	return [][]*item{items[:n], items[n:]}
+}
+
+// post sends a group and gives the documents of the answer.
+func (t *Target) post(ctx context.Context, dataset string, group []*item) ([]document, error) {
+	parts := make([]adapter.Part, len(group))
+	for i, it := range group {
+		parts[i] = part(it.r)
+	}
+	r, err := t.request("upload documents", "document_upload", adapter.Vars{"datasetId": dataset})
+	if err != nil {
+		return nil, err
+	}
+	r.Create, r.Body = true, adapter.Form(parts...)
+	ans, err := t.http.Do(ctx, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := decodeUploaded(ans.Body)
+	if err != nil {
+		return nil, fault.New(fault.ErrUnknown, "starleads: upload documents").Because(err)
+	}
+	return docs, nil
 }

@@ -4,39 +4,20 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
+	"kbsyncd/internal/targets/adapter"
 )
 
 // The vendor's answers are documented in part only, and what is behind the API shows through in
 // places, so the decoders here take several spellings of the same thing and ignore what they do not know.
 
-// text is a string that may come as a number or be null.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(b []byte) error {
-	switch {
-	case len(b) == 0 || string(b) == "null":
-		*t = ""
-	case b[0] == '"':
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
-		*t = text(s)
-	case b[0] == '{' || b[0] == '[':
-		*t = ""
-	default:
-		*t = text(b)
-	}
-	return nil
-}
+// text is a string that may come as a number.
+type text = adapter.Text
 
 // number is a number that may come as a string, be null or be missing.
 type number struct {
@@ -180,8 +161,6 @@ const (
 	mostInArray = 200_000
 )
 
-var errNoList = errors.New("the answer holds no list")
-
 // decodePage reads a list: the documented envelope {currentPage,totalPages,pageSize,totalCount,items}, a bare array as
 // in older copies of the documentation, or {data:…} around either. An answer without any list is an
 // error and not an empty list.
@@ -195,43 +174,19 @@ func decodePage[T listed](b []byte) (page[T], error) {
 	if b = bytes.TrimSpace(b); b[0] != '[' {
 		most = mostOnPage
 	}
-	return p, p.decode(raw, most)
-}
-
-// decode reads the items one by one, so that a page of nonsense takes no memory.
-func (p *page[T]) decode(raw json.RawMessage, most int) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the list cannot be read: %w", err)
-	}
-	for dec.More() {
-		if len(p.items) == most {
-			return fmt.Errorf("a page of the list has more than %d items", most)
-		}
-		var item T
-		if err := dec.Decode(&item); err != nil {
-			return fmt.Errorf("the list cannot be read: %w", err)
-		}
-		if item.key() == "" {
-			return errors.New("an item of the list has no id")
-		}
-		p.items = append(p.items, item)
-	}
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the list cannot be read: %w", err)
-	}
-	return nil
+	p.items, err = adapter.Items(raw, most, T.key)
+	return p, err
 }
 
 // envelope finds the list and notes the counts around it.
 func (p *page[T]) envelope(b []byte, depth int) (json.RawMessage, error) {
 	switch {
 	case len(b) == 0 || depth > 3:
-		return nil, errNoList
+		return nil, adapter.ErrNoList
 	case b[0] == '[':
 		return b, nil
 	case b[0] != '{':
-		return nil, errNoList
+		return nil, adapter.ErrNoList
 	}
 	var w struct {
 		TotalPages, PageSize, TotalCount, Total number
@@ -256,7 +211,7 @@ func (p *page[T]) envelope(b []byte, depth int) (json.RawMessage, error) {
 			return p.envelope(list, depth+1)
 		}
 	}
-	return nil, errNoList
+	return nil, adapter.ErrNoList
 }
 
 // decodeUploaded reads the answer of an upload: documented as a bare array of documents; a list in an envelope or, for one file, the
@@ -289,7 +244,7 @@ var statuses = map[string]targets.Status{
 // remote translates a document. A word that nobody knows means that work goes on, and is logged once.
 func (t *Target) remote(d document) targets.Remote {
 	r := targets.Remote{
-		ID: targets.RemoteID(d.ID), Name: d.Name, Size: d.Size, Word: kb.Printable(d.Status), Detail: kb.Printable(oneLine(d.Detail)),
+		ID: targets.RemoteID(d.ID), Name: d.Name, Size: d.Size, Word: kb.Printable(d.Status), Detail: adapter.OneLine(d.Detail),
 	}
 	word := strings.ToLower(strings.TrimSpace(d.Status))
 	switch s, known := statuses[word]; {
@@ -310,13 +265,4 @@ func (t *Target) remote(d document) targets.Remote {
 		r.Progress = fmt.Sprintf("%g/%g", d.Progress.value, d.chunks.value)
 	}
 	return r
-}
-
-// oneLine is the first line of a longer text, bounded.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "…"
-	}
-	return s
 }

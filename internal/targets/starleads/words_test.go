@@ -35,14 +35,12 @@ func TestWordsOfAListingThatFails(t *testing.T) {
 		{"full stop", answer(400, `{"title":"Page is out of range.","traceId":"x1"}`), "400 Bad Request: Page is out of range; trace x1"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			target := fake(t, func(c *Config) { c.Dataset, c.DatasetID = "d", "" }, tt.answer)
+			change := func(c *Config) { c.Dataset, c.DatasetID = "d", "" }
+			target := fake(t, change, tt.answer)
 			if tt.answer == nil {
-				target = fake(t, func(c *Config) {
-					c.Dataset, c.DatasetID = "d", ""
-					c.transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-						return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
-					}}
-				}, nil)
+				target = reach(t, change, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+					return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+				}})
 			}
 			_, err := target.Connect(t.Context(), true)
 			if !errors.Is(err, fault.ErrIncomplete) || err.Error() != "starleads: list datasets: "+tt.want {
