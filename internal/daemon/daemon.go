@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"sort"
 	"time"
@@ -80,7 +79,7 @@ func (m *memory) Remember(key string, value []byte) error {
 func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbsync.Report, error) {
 	started := time.Now()
 	// The engine for PDF files takes seconds to prepare, once for a machine.
-	convert.SetCacheDir(filepath.Join(filepath.Dir(p.Config.State), "cache"))
+	convert.SetCacheDir(p.Config.State + ".cache")
 	defer func() { _ = convert.Close() }()
 	s, err := p.open(o.Only)
 	if err != nil {
