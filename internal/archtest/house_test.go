@@ -103,7 +103,6 @@ var fences = []struct {
 	{"github.com/spf13/pflag", "cmd/kbsyncd", false},
 	{"github.com/gabriel-vasile/mimetype", "internal/convert internal/sources/web", true},
 	{"github.com/BurntSushi/toml", "internal/convert", true},
-	{"github.com/JohannesKaufmann/html-to-markdown", "internal/convert/htmlmd", true},
 	{"github.com/klippa-app/go-pdfium", "internal/convert/pdf", true},
 	{"github.com/tetratelabs/wazero", "internal/convert/pdf", true},
 	{"github.com/xuri/excelize", "internal/convert/sheet", true},
