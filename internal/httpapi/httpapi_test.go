@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,61 +23,12 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/secret"
+	"kbsyncd/internal/targets/targettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const key = "sk-secret-0123456789/+"
-
-// vendor is a real server on pipes, so that it can live in a bubble where waiting takes no time.
-type vendor struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (v *vendor) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case v.conns <- server:
-		return client, nil
-	case <-v.done:
-	case <-ctx.Done():
-	}
-	return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
-}
-
-func (v *vendor) Accept() (net.Conn, error) {
-	select {
-	case c := <-v.conns:
-		return c, nil
-	case <-v.done:
-		return nil, net.ErrClosed
-	}
-}
-func (v *vendor) Close() error   { v.once.Do(func() { close(v.done) }); return nil }
-func (v *vendor) Addr() net.Addr { return &net.UnixAddr{} }
-
-func serve(t *testing.T, h http.HandlerFunc) *http.Transport {
-	t.Helper()
-	v := &vendor{conns: make(chan net.Conn), done: make(chan struct{})}
-	var wg sync.WaitGroup
-	srv := &http.Server{ErrorLog: log.New(io.Discard, "", 0)}
-	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		wg.Add(1) // Close does not wait for handlers
-		defer wg.Done()
-		h(w, r)
-	})
-	wg.Go(func() { _ = srv.Serve(v) })
-	tr := &http.Transport{DialContext: v.dial}
-	t.Cleanup(func() {
-		tr.CloseIdleConnections()
-		_ = srv.Close()
-		wg.Wait()
-		<-time.After(time.Second) // in the bubble: the server lingers on connections that it closed early
-	})
-	return tr
-}
 
 var hosts atomic.Int64
 
@@ -90,7 +40,7 @@ func client(t *testing.T, h http.HandlerFunc, change func(*Options)) *Client {
 		UserAgent: "kbsyncd/test", CheckOK: Envelope,
 	}
 	if h != nil {
-		o.Transport = serve(t, h)
+		o.Transport = targettest.Serve(t, h)
 	}
 	if change != nil {
 		change(&o)
@@ -236,7 +186,7 @@ func TestWhatIsRepeated(t *testing.T) {
 func TestConnectionThatCannotBeMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fails := 2
-		tr := serve(t, say(200, `{"id":"1"}`))
+		tr := targettest.Serve(t, say(200, `{"id":"1"}`))
 		dial := tr.DialContext
 		tr.DialContext = func(ctx context.Context, n, a string) (net.Conn, error) {
 			if fails--; fails >= 0 {
@@ -631,14 +581,14 @@ func TestOneRateAndConcurrencyForAnAccount(t *testing.T) {
 		var now, most atomic.Int64
 		var mu sync.Mutex
 		var times []time.Time
-		tr := serve(t, func(_ http.ResponseWriter, _ *http.Request) {
+		tr := targettest.Serve(t, http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) {
 			most.Store(max(most.Load(), now.Add(1)))
 			mu.Lock()
 			times = append(times, time.Now())
 			mu.Unlock()
 			<-time.After(time.Second)
 			now.Add(-1)
-		})
+		}))
 		base := fmt.Sprintf("http://shared%d.test", hosts.Add(1))
 		var clients []*Client
 		for i := range 3 {

@@ -14,7 +14,7 @@ import (
 
 // Serve runs a vendor's handler as a real HTTP server and gives a transport to it. Their connections are pipes in
 // memory, so both may live in a synctest bubble, where waiting takes no time.
-func Serve(t *testing.T, h http.Handler) http.RoundTripper {
+func Serve(t *testing.T, h http.Handler) *http.Transport {
 	t.Helper()
 	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	var wg sync.WaitGroup
