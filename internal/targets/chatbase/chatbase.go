@@ -43,7 +43,6 @@ type Target struct {
 	connected atomic.Bool
 	known     atomic.Int64          // sources in the last listing
 	full      atomic.Pointer[error] // what creations of this pass fail with
-	soft      atomic.Bool           // deletions wait for the next training
 	trained   atomic.Bool           // training was asked for in this pass
 
 	sent  adapter.Names // sources created in this pass, or that may have been
@@ -152,23 +151,44 @@ func (t *Target) get(ctx context.Context, id targets.RemoteID) (s source, err er
 		return s, fault.New(fault.ErrUnknown, "chatbase: get source: the answer is not about the source that was asked for")
 	}
 	if s.gone() {
-		t.soft.Store(true)
 		return s, fault.New(fault.ErrNotFound, "chatbase: source %s waits for its deletion", kb.Printable(s.ID))
 	}
 	return s, nil
 }
 
-// Delete implements targets.Target.
+// ours is get for a source that is about to be changed or deleted. One whose name carries no mark any more is somebody's own, made so in
+// the dashboard, and as good as gone. An answer without a name proves nothing.
+func (t *Target) ours(ctx context.Context, id targets.RemoteID) (source, error) {
+	s, err := t.get(ctx, id)
+	if err != nil || s.Name == "" {
+		return s, err
+	}
+	if _, _, marked := kb.ParseName(s.Name); !marked {
+		t.log.Warn("a source that somebody renamed is left alone", "id", kb.Printable(s.ID), "name", kb.Printable(s.Name))
+		return s, fault.New(fault.ErrNotFound, "chatbase: source %s was renamed to %q and is left alone", kb.Printable(s.ID), kb.Printable(s.Name))
+	}
+	return s, nil
+}
+
+// Delete implements targets.Target. A source that somebody made his own stays, and counts as gone.
 func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
 	if err := t.ready(); err != nil {
 		return adapter.Fail(results(ids), err), err
 	}
 	out := results(ids)
-	err := adapter.Each(ctx, t.cfg.Concurrency, out, func(i int) error { return t.deleteOne(ctx, ids[i]) })
+	err := adapter.Each(ctx, t.cfg.Concurrency, out, func(i int) error {
+		switch _, err := t.ours(ctx, ids[i]); {
+		case errors.Is(err, fault.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+		return t.deleteOne(ctx, ids[i])
+	})
 	return out, err
 }
 
-// deleteOne deletes a source. The older generations only mark it until the next training.
+// deleteOne deletes a source that was just seen to be ours. The older generations only mark it until the next training.
 func (t *Target) deleteOne(ctx context.Context, id targets.RemoteID) error {
 	p, err := t.client.agentPath("sources", string(id))
 	if err != nil {
@@ -181,10 +201,7 @@ func (t *Target) deleteOne(ctx context.Context, id targets.RemoteID) error {
 		return nil // gone already, or about to go
 	case err != nil:
 		return err
-	case strings.EqualFold(s.Status, "deleted"):
-		return nil
 	case s.gone():
-		t.soft.Store(true)
 		return nil
 	}
 	// The answer does not promise what it should.

@@ -1,12 +1,14 @@
 package chatbase
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +18,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/simulator"
 	"kbsyncd/internal/targets"
 )
 
@@ -213,6 +216,10 @@ func TestTextIsSentAsItIs(t *testing.T) {
 		content := "# <b>A & B</b>\u2028\"quoted\" \\ \x00 \t😀\r\n"
 		var bodies []string
 		target, _ := fake(t, nil, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				_, _ = io.WriteString(w, `{"id":"s1","name":"`+oldName+`"}`)
+				return
+			}
 			b, _ := io.ReadAll(r.Body)
 			if r.Header.Get("Authorization") != "Bearer "+testKey || r.Header.Get("Content-Type") != "application/json" || r.ContentLength != int64(len(b)) {
 				t.Errorf("headers %v", r.Header)
@@ -242,7 +249,7 @@ func TestTextIsSentAsItIs(t *testing.T) {
 
 func TestWhatIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		target, v := fake(t, nil, script{}.handler())
+		target, v := fake(t, nil, script{"GET /sources/s1": {`200 {"id":"s1","name":"` + oldName + `"}`}}.handler())
 		large := rendition(newName, "x")
 		large.Size = textBytes + 1
 		for name, c := range map[string]struct {
@@ -345,7 +352,8 @@ func TestCopiesAreMerged(t *testing.T) {
 func TestFullAgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		target, v := fake(t, nil, script{
-			"POST /sources": {refusal(422, "SOURCE_SIZE_LIMIT_EXCEEDED"), `201 {"id":"s9"}`}, "PUT /sources/s1": {`200 {"id":"s1"}`}, "DELETE /sources/s1": {`200 {"id":"s1","status":"deleted"}`},
+			"POST /sources": {refusal(422, "SOURCE_SIZE_LIMIT_EXCEEDED"), `201 {"id":"s9"}`}, "GET /sources/s1": {`200 {"id":"s1","name":"` + oldName + `"}`},
+			"PUT /sources/s1": {`200 {"id":"s1"}`}, "DELETE /sources/s1": {`200 {"id":"s1","status":"deleted"}`},
 		}.handler())
 		for i := range 3 {
 			res, err := target.Upload(t.Context(), []targets.Rendition{rendition(fmt.Sprint(i, newName), "text")})
@@ -422,32 +430,71 @@ func TestVendorThatIsDown(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	for answer, c := range map[string]struct {
-		after string // what the source answers then
-		class error
-		soft  bool
+	const there = `200 {"id":"s1","name":"` + oldName + `","status":"trained"}`
+	for name, c := range map[string]struct {
+		before string // what the source answers; as it should when empty
+		answer string // to its deletion; none is asked for when empty
+		after  string // what the source answers then
+		class  error
+		passes bool // the error may be gone later
 	}{
-		`200 {"id":"s1","status":"deleted"}`:                  {},
-		`200 {"id":"s1","status":"toBeDeleted"}`:              {soft: true},
-		`200 {"id":"s1","status":"TOBEDELETEDTED"}`:           {soft: true},
-		`200 {"data":{"id":"s1","status":"deleted"}}`:         {},
-		refusal(404, "SOURCE_NOT_FOUND"):                      {},
-		refusal(409, "SOURCE_ALREADY_PENDING_DELETION"):       {},
-		refusal(409, "SOURCE_IS_TRAINING"):                    {class: fault.ErrConflict},
-		refusal(404, "AGENT_NOT_FOUND"):                       {class: fault.ErrSetup},
-		`200 {"success":true}`:                                {after: refusal(404, "SOURCE_NOT_FOUND")},
-		`204 `:                                                {after: `200 {"id":"s1","status":"toBeDeleted"}`, soft: true},
-		`200 {"id":"s1","status":"trained"}`:                  {after: `200 {"id":"s1","status":"trained"}`, class: fault.ErrRejected},
-		`200 {"error":{"code":"SOURCE_LOCKED","message":""}}`: {class: fault.ErrRejected},
+		"deleted":             {answer: `200 {"id":"s1","status":"deleted"}`},
+		"marked":              {answer: `200 {"id":"s1","status":"toBeDeleted"}`},
+		"misspelt":            {answer: `200 {"id":"s1","status":"TOBEDELETEDTED"}`},
+		"wrapped":             {answer: `200 {"data":{"id":"s1","status":"deleted"}}`},
+		"gone meanwhile":      {answer: refusal(404, "SOURCE_NOT_FOUND")},
+		"marked meanwhile":    {answer: refusal(409, "SOURCE_ALREADY_PENDING_DELETION")},
+		"being trained":       {answer: refusal(409, "SOURCE_IS_TRAINING"), class: fault.ErrConflict},
+		"no such agent":       {answer: refusal(404, "AGENT_NOT_FOUND"), class: fault.ErrSetup},
+		"a bare success":      {answer: `200 {"success":true}`, after: refusal(404, "SOURCE_NOT_FOUND")},
+		"no content, marked":  {answer: `204 `, after: `200 {"id":"s1","status":"toBeDeleted"}`},
+		"still there":         {answer: `200 {"id":"s1","status":"trained"}`, after: there, class: fault.ErrRejected},
+		"an error in a 200":   {answer: `200 {"error":{"code":"SOURCE_LOCKED","message":""}}`, class: fault.ErrRejected},
+		"no name":             {before: `200 {"id":"s1"}`, answer: `200 {"id":"s1","status":"deleted"}`},
+		"gone already":        {before: refusal(404, "SOURCE_NOT_FOUND")},
+		"marked already":      {before: `200 {"id":"s1","name":"` + oldName + `","status":"toBeDeleted"}`},
+		"somebody's own":      {before: `200 {"id":"s1","name":"My own notes","status":"trained"}`},
+		"cannot be looked at": {before: `500 `, passes: true},
 	} {
-		t.Run(answer, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				target, _ := fake(t, nil, script{"DELETE /sources/s1": {answer}, "GET /sources/s1": {c.after + " "}}.handler())
+				target, v := fake(t, nil, script{"DELETE /sources/s1": {c.answer + " "}, "GET /sources/s1": {cmp.Or(c.before, there), c.after + " "}}.handler())
 				res, _ := target.Delete(t.Context(), []targets.RemoteID{"s1"})
-				if !errors.Is(res[0].Err, c.class) || target.soft.Load() != c.soft {
-					t.Errorf("%v, soft %v", res[0].Err, target.soft.Load())
+				_, passes := errors.AsType[*fault.RetryAfter](res[0].Err)
+				if !errors.Is(res[0].Err, c.class) && !c.passes || passes != c.passes {
+					t.Errorf("%v", res[0].Err)
+				}
+				if n := v.count("DELETE /sources/s1"); (n == 1) != (c.answer != "") {
+					t.Errorf("%d deletions", n)
 				}
 			})
 		})
 	}
+}
+
+// What somebody made his own in the dashboard is neither overwritten nor renamed nor deleted.
+func TestSourceThatSomebodyRenamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target, b, _ := newPair(t, simulator.ChatbaseOptions{}, nil)
+		mustConnect(t, target)
+		id := b.Put("My own notes", []byte("precious"))
+		before := b.Documents()
+		for _, name := range []string{newName, fileName} {
+			if res := target.Replace(t.Context(), id, rendition(name, strings.Repeat("new ", 20))); !errors.Is(res.Err, fault.ErrNotFound) {
+				t.Errorf("replace: %+v", res)
+			}
+			if _, err := target.Rename(t.Context(), id, name); !errors.Is(err, fault.ErrNotFound) {
+				t.Errorf("rename: %v", err)
+			}
+		}
+		if res, err := target.Delete(t.Context(), []targets.RemoteID{id}); err != nil || res[0].Err != nil || res[0].Left {
+			t.Errorf("delete: %+v, %v", res, err)
+		}
+		if got := b.Documents(); !reflect.DeepEqual(got, before) || len(got) != 1 {
+			t.Errorf("%+v", got)
+		}
+		if v := b.Violations(); len(v) != 0 {
+			t.Errorf("%q", v)
+		}
+	})
 }

@@ -91,7 +91,7 @@ func TestFileForm(t *testing.T) {
 func TestUploadsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		target, v := fake(t, nil, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPut {
+			if r.Method != http.MethodPost {
 				_, _ = io.WriteString(w, `{"id":"s1","status":"updated"}`)
 				return
 			}
@@ -280,11 +280,11 @@ func TestCancelledWhileWaitingForTheTurn(t *testing.T) {
 func TestFileThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		target, v := fake(t, nil, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodGet {
-				_, _ = io.WriteString(w, `{"id":"s1"}`)
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/sources") {
+				_, _ = io.WriteString(w, listOf()[4:])
 				return
 			}
-			_, _ = io.WriteString(w, listOf()[4:])
+			_, _ = io.WriteString(w, `{"id":"s1"}`)
 		})
 		for _, size := range []int64{-1, +1} {
 			r := pdf(1)

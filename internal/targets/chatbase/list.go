@@ -28,7 +28,6 @@ func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error 
 	}
 	total, err := t.readAll(ctx, "list sources", nil, true, func(s source) error {
 		if s.gone() {
-			t.soft.Store(true)
 			return nil
 		}
 		return fn(t.remote(s))

@@ -125,12 +125,9 @@ func (t *Target) trainNow(ctx context.Context) (running bool, err error) {
 	return false, err
 }
 
-// Finish implements targets.Finisher. Deleted sources of the older generations are known to the agent until the next training.
-// Without a sign of such a generation in this pass nothing is asked.
+// Finish implements targets.Finisher. Deleted sources of the older generations are known to the agent until the next training. Whether
+// one is due is asked, because the process that deleted them may be gone.
 func (t *Target) Finish(ctx context.Context) error {
-	if !t.soft.Load() {
-		return nil
-	}
 	if err := t.ready(); err != nil {
 		return err
 	}
@@ -139,19 +136,15 @@ func (t *Target) Finish(ctx context.Context) error {
 		return err
 	}
 	if !sum.ShouldRetrain {
-		t.soft.Store(false)
 		return nil
 	}
 	t.trained.Store(true)
 	running, err := t.trainNow(ctx)
-	switch {
-	case err != nil:
-		return err
-	case running:
-		return targets.ErrLater
+	if running {
+		return fault.New(fault.ErrConflict, "chatbase: the agent was being trained already, which does not cover the last deletions").
+			WithHint("the next pass asks again")
 	}
-	t.soft.Store(false)
-	return nil
+	return err
 }
 
 // Statuses implements targets.Settler.

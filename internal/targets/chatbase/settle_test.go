@@ -82,10 +82,12 @@ func TestReplaceWhileTraining(t *testing.T) {
 		"never ends":           {put: []string{busy}, get: []string{source(oldName, "updated")}, class: fault.ErrConflict, puts: 1, least: 9 * time.Minute},
 		"always refused":       {put: []string{busy}, get: []string{source(oldName, "trained")}, class: fault.ErrConflict, puts: 50, least: 9 * time.Minute},
 		"deleted meanwhile":    {put: []string{busy}, get: []string{refusal(404, "SOURCE_NOT_FOUND")}, class: fault.ErrNotFound, puts: 1},
+		"somebody's own then":  {put: []string{busy, took}, get: []string{source("My notes", "trained")}, class: fault.ErrNotFound, puts: 1},
 		"waits for deletion":   {put: []string{refusal(409, "SOURCE_PENDING_DELETION")}, class: fault.ErrNotFound, puts: 1},
 		"is not there":         {put: []string{refusal(404, "SOURCE_NOT_FOUND")}, class: fault.ErrNotFound, puts: 1},
 		"lost and taken":       {put: []string{`502 `}, get: []string{source(newName, "updated")}, puts: 1},
 		"lost and not taken":   {put: []string{`502 `, took}, get: []string{source(oldName, "trained")}, puts: 2},
+		"lost, somebody's own": {put: []string{`502 `, took}, get: []string{source("My notes", "trained")}, class: fault.ErrNotFound, puts: 1},
 		"lost and gone":        {put: []string{`502 `}, get: []string{refusal(404, "SOURCE_NOT_FOUND")}, class: fault.ErrNotFound, puts: 1},
 		"lost, and no look":    {put: []string{`502 `}, get: []string{`500 `}, class: fault.ErrUnknown, puts: 1},
 		"about another source": {put: []string{`200 {"id":"s2","name":"` + newName + `"}`, took}, get: []string{source(oldName, "trained")}, puts: 2},
@@ -93,7 +95,8 @@ func TestReplaceWhileTraining(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				target, v := fake(t, nil, script{"PUT /sources/s1": c.put, "GET /sources/s1": append(c.get, "501 ")[:max(len(c.get), 1)]}.handler())
+				get := append([]string{source(oldName, "trained")}, c.get...) // it is looked at before it is changed
+				target, v := fake(t, nil, script{"PUT /sources/s1": c.put, "GET /sources/s1": get}.handler())
 				start := time.Now()
 				res := target.Replace(t.Context(), "s1", rendition(newName, "new"))
 				took := time.Since(start)
@@ -115,8 +118,9 @@ func TestRenameSendsTheNameOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bodies []string
 		target, _ := fake(t, nil, func(w http.ResponseWriter, r *http.Request) {
-			b, _ := io.ReadAll(r.Body)
-			bodies = append(bodies, r.URL.Path+" "+string(b))
+			if b, _ := io.ReadAll(r.Body); r.Method != http.MethodGet {
+				bodies = append(bodies, r.URL.Path+" "+string(b))
+			}
 			fmt.Fprintf(w, `{"id":%q,"status":"updated"}`, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
 		})
 		for id, name := range map[targets.RemoteID]string{"s1": newName, "s2": fileName} {
@@ -177,45 +181,72 @@ func TestTrainingIsAskedForOnceAPass(t *testing.T) {
 	}
 }
 
+// Finish asks in every process, because the one that deleted something may be gone.
 func TestFinish(t *testing.T) {
-	const summaryOf, deleted = `200 {"texts":{"count":1,"size":2},"shouldRetrain":%t}`, `200 {"id":"s1","status":%q}`
 	for name, c := range map[string]struct {
-		status string
-		retry  bool
-		train  string
-		want   error
-		more   int // requests
+		summary, train string
+		want           error
+		trains         int
 	}{
-		"deleted for good":   {status: "deleted"},
-		"purged by itself":   {status: "toBeDeleted", more: 1},
-		"waits for training": {status: "toBeDeleted", retry: true, train: "200 {}", more: 2},
-		"is being trained":   {status: "toBeDeleted", retry: true, train: refusal(409, "AGENT_ALREADY_TRAINING"), want: targets.ErrLater, more: 2},
-		"waits for a hand":   {status: "toBeDeleted", retry: true, train: "404 ", want: fault.ErrConflict, more: 2},
+		"nothing waits":      {summary: `200 {"texts":{"count":1,"size":2},"shouldRetrain":false}`},
+		"not told":           {summary: `200 {}`},
+		"waits for training": {summary: `200 {"shouldRetrain":true}`, train: `200 {}`, trains: 1},
+		"wrapped":            {summary: `200 {"data":{"shouldRetrain":true}}`, train: `200 {}`, trains: 1},
+		"is being trained":   {summary: `200 {"shouldRetrain":true}`, train: refusal(409, "AGENT_ALREADY_TRAINING"), want: fault.ErrConflict, trains: 1},
+		"waits for a hand":   {summary: `200 {"shouldRetrain":true}`, train: "404 ", want: fault.ErrConflict, trains: 1},
+		"may not train":      {summary: `200 {"shouldRetrain":true}`, train: refusal(403, "AUTH_INSUFFICIENT_PERMISSIONS"), want: fault.ErrDenied, trains: 1},
+		"no answer":          {summary: `401 `, want: fault.ErrDenied},
+		"refused":            {summary: `400 `, want: fault.ErrRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				target, v := fake(t, nil, script{
-					"DELETE /sources/s1": {fmt.Sprintf(deleted, c.status)}, "GET /sources/summary": {fmt.Sprintf(summaryOf, c.retry)}, "POST /train": {c.train},
-				}.handler())
-				if _, err := target.Delete(t.Context(), []targets.RemoteID{"s1"}); err != nil {
-					t.Fatal(err)
-				}
-				before := len(v.requests())
-				if err := target.Finish(t.Context()); !errors.Is(err, c.want) {
-					t.Errorf("%v", err)
-				}
-				if n := len(v.requests()) - before; n != c.more {
-					t.Errorf("%d requests: %q", n, v.requests()[before:])
-				}
-				again := len(v.requests())
-				if err := target.Finish(t.Context()); c.want == nil && (err != nil || len(v.requests()) != again) {
-					t.Errorf("once more: %v, %q", err, v.requests()[again:])
-				} else if c.want != nil && len(v.requests()) == again {
-					t.Error("what is not done was forgotten")
+				target, v := fake(t, nil, script{"GET /sources/summary": {c.summary}, "POST /train": {c.train}}.handler())
+				for n := 1; n <= 2; n++ {
+					err := target.Finish(t.Context())
+					if !errors.Is(err, c.want) || err != nil && fault.StopsTarget(err) != fault.StopsTarget(c.want) {
+						t.Errorf("%v", err)
+					}
+					if got := v.count("POST /train"); got != n*c.trains && !fault.StopsTarget(err) {
+						t.Errorf("training was asked for %d times after %d calls", got, n)
+					}
 				}
 			})
 		})
 	}
+}
+
+// A process that deleted a source of the middle generation and died leaves it live: the next one has it trained away.
+func TestFinishAfterAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target, b, _ := newPair(t, simulator.ChatbaseOptions{Generation: "B", TrainDelay: 5 * time.Second}, nil)
+		mustConnect(t, target)
+		res := upload(t, target, rendition(newName, "text"))
+		if err := target.Restart(t.Context(), res.ID); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Minute)
+		if _, err := target.Delete(t.Context(), []targets.RemoteID{res.ID}); err != nil {
+			t.Fatal(err)
+		}
+		_ = target.Close()
+		opts, _ := testOptions(t, b)
+		next, err := target.cfg.open(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = next.Close() }()
+		mustConnect(t, next)
+		if len(b.sim.Retrieve(testAgent, "text")) != 1 {
+			t.Fatal("this generation deletes at once")
+		}
+		if err := next.Finish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Minute)
+		if left := b.sim.Retrieve(testAgent, "text"); len(left) != 0 {
+			t.Errorf("the agent still knows %q", left)
+		}
+	})
 }
 
 // An account of the middle generation, left alone: nothing goes live until the client asks for it.

@@ -96,11 +96,15 @@ func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result
 }
 
 // Replace implements targets.Replacer: a PUT in place. The agent keeps the old version until the new one is trained
-// (documented). Names carry the digest of the content, so the name of a source tells which content it has.
+// (documented). Names carry the digest of the content, so the name of a source tells which content it has. One that somebody made his
+// own counts as gone.
 func (t *Target) Replace(ctx context.Context, id targets.RemoteID, r targets.Rendition) targets.Result {
 	err := t.ready()
 	if err == nil {
 		err = t.check(r)
+	}
+	if err == nil {
+		_, err = t.ours(ctx, id)
 	}
 	if err != nil {
 		return targets.Result{ID: id, Err: err}
@@ -114,7 +118,7 @@ func (t *Target) Replace(ctx context.Context, id targets.RemoteID, r targets.Ren
 		return rc, err
 	}
 	s, err := t.put(ctx, "update source", id, r, func(ctx context.Context) (source, bool, error) {
-		s, err := t.get(ctx, id)
+		s, err := t.ours(ctx, id)
 		return s, err == nil && adapter.SameDocument(r.Name, s.Name) && s.state() != targets.StatusFailed, err
 	})
 	if err != nil {
@@ -246,8 +250,11 @@ func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (
 	if err := t.check(targets.Rendition{Name: name, Size: fileAtLeast}); err != nil {
 		return targets.Remote{}, err
 	}
+	if _, err := t.ours(ctx, id); err != nil {
+		return targets.Remote{}, err
+	}
 	ch := change{op: "rename source", file: isFile(name), id: id, name: name, look: func(ctx context.Context) (source, bool, error) {
-		s, err := t.get(ctx, id)
+		s, err := t.ours(ctx, id)
 		return s, err == nil && s.Name == name, err
 	}}
 	var err error

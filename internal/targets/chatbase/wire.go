@@ -56,8 +56,13 @@ func (a *agent) UnmarshalJSON(b []byte) error {
 }
 
 // summary is what is read of the sources' summary.
-type summary struct {
-	ShouldRetrain bool `json:"shouldRetrain"`
+type summary struct{ ShouldRetrain bool }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *summary) UnmarshalJSON(b []byte) error {
+	type wire summary
+	*s = summary{}
+	return unmarshalObject(b, (*wire)(s))
 }
 
 // text is a string that may come as a number or be null; anything else is empty.
