@@ -199,7 +199,7 @@ func (w *world) converged(orphans int) {
 
 // fade waits until agents forgot what is deleted, which some learn by a training that nobody waits for.
 func (w *world) fade() {
-	for tries := 0; tries < 40; tries++ {
+	for range 40 {
 		lingers := false
 		for _, d := range w.vendor.documents() {
 			lingers = lingers || d.gone && d.live
