@@ -313,10 +313,9 @@ func (tr *tree) touchUp() string {
 
 // relocate notes that a file has another path.
 func (tr *tree) relocate(d *document, to string) {
-	html := func(name string) bool { return path.Ext(name) == ".html" }
-	if d.exact && html(d.path) == html(to) {
+	if d.exact && strings.EqualFold(path.Ext(d.path), path.Ext(to)) {
 		d.moved = true
-	} else { // the vendor has another version, or the text in another form, under the old name: no link between the two
+	} else { // the vendor has another version, or perhaps the same in another form, under the old name: no link between the two
 		d.live, d.moved = false, false
 	}
 	d.path, d.history = to, [][]byte{d.content}
