@@ -153,7 +153,8 @@ type Replacer interface {
 
 // Assigner is a target whose agents are given documents one by one.
 type Assigner interface {
-	// Assigned gives the ids of everything that the agent holds, ours or not. fault.ErrNotFound: there is no such agent.
+	// Assigned gives the ids of everything that the agent holds, ours or not. A nil map: the vendor cannot tell; one of an agent that
+	// holds nothing is empty. fault.ErrNotFound: there is no such agent.
 	Assigned(ctx context.Context, agent string) (map[RemoteID]bool, error)
 	// Assign gives the agent the documents of add, and then, or in the same step, takes those of drop away; what it has or lacks
 	// already is no failure. Everything else that it holds stays. fault.ErrNotFound: there is no such agent. When an

@@ -3,14 +3,16 @@ package converse
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/httpapi"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
 	"kbsyncd/internal/targets/adapter"
 )
 
-// Assigned implements targets.Assigner.
+// Assigned implements targets.Assigner. It is nil where the vendor lists documents of agents by another route.
 func (t *Target) Assigned(ctx context.Context, agent string) (map[targets.RemoteID]bool, error) {
 	held := map[targets.RemoteID]bool{}
 	err := t.rows(ctx, "list documents of agent", "agent_documents", adapter.Vars{"agent_id": agent}, heldNames, func(row json.RawMessage) (string, func() error) {
@@ -20,20 +22,20 @@ func (t *Target) Assigned(ctx context.Context, agent string) (map[targets.Remote
 			return nil
 		}
 	})
-	if !isGone(err) {
-		if err != nil {
-			return nil, err
-		}
+	switch {
+	case err == nil:
 		return held, nil
+	case !isGone(err) && httpapi.Status(err) != http.StatusMethodNotAllowed:
+		return nil, err
 	}
 	if err := t.checkAgent(ctx, agent); err != nil {
 		return nil, err
 	}
-	// The agent is there. It may hold nothing, or the route is another one; giving what it has already does no harm.
+	// The agent is there, so it is the route that is not. What it holds can be given and taken blindly.
 	t.noAgent.Do(func() {
 		t.log.Warn("the documents of an agent cannot be listed; if this is so for every agent, set routes.agent_documents", "agent", agent)
 	})
-	return held, nil
+	return nil, nil
 }
 
 // checkAgent fails with fault.ErrNotFound when there is no such agent.

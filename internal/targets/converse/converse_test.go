@@ -259,14 +259,38 @@ func TestNoRequestForNoID(t *testing.T) {
 	})
 }
 
-// An agent that is there and whose documents cannot be listed may hold none.
-func TestAssignedOfAnAgentWithout(t *testing.T) {
-	play(t, map[string]any{"GET /agents/ann": `{"id":"ann"}`}, func(t *testing.T, target *Target, _ *script) {
-		if held, err := target.Assigned(t.Context(), "ann"); err != nil || len(held) != 0 {
+// Of an agent that is there and whose documents cannot be listed nobody can tell what it holds; one that holds nothing is another case.
+func TestAssignedOfAnAgentThatCannotBeListed(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed} {
+		play(t, map[string]any{
+			"GET /knowledge/agent/ann": status, "GET /knowledge/agent/bob": status, "GET /knowledge/agent/cid": status,
+			"GET /agents/ann": `{"id":"ann"}`, "GET /agents/cid": 403,
+		}, func(t *testing.T, target *Target, _ *script) {
+			for range 2 {
+				if held, err := target.Assigned(t.Context(), "ann"); err != nil || held != nil {
+					t.Errorf("%d: %v, %v", status, held, err)
+				}
+			}
+			for agent, class := range map[string]error{"bob": fault.ErrNotFound, "cid": fault.ErrRejected} {
+				if held, err := target.Assigned(t.Context(), agent); !errors.Is(err, class) || held != nil {
+					t.Errorf("%s, %d: %v, %v", agent, status, held, err)
+				}
+			}
+		})
+	}
+	// What breaks off is not known either.
+	play(t, map[string]any{
+		"GET /agents/ann": `{"id":"ann"}`,
+		"GET /knowledge/agent/ann": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("page") != "" {
+				w.WriteHeader(http.StatusNotFound)
+				return
+			}
+			_, _ = io.WriteString(w, `{"documents":[{"id":"a"}],"next":"/knowledge/agent/ann?page=2"}`)
+		},
+	}, func(t *testing.T, target *Target, _ *script) {
+		if held, err := target.Assigned(t.Context(), "ann"); err != nil || held != nil {
 			t.Errorf("%v, %v", held, err)
-		}
-		if _, err := target.Assigned(t.Context(), "bob"); !errors.Is(err, fault.ErrNotFound) {
-			t.Errorf("%v", err)
 		}
 	})
 	for in, want := range map[string][]targets.RemoteID{
@@ -274,11 +298,43 @@ func TestAssignedOfAnAgentWithout(t *testing.T) {
 	} {
 		play(t, map[string]any{"GET /knowledge/agent/ann": in}, func(t *testing.T, target *Target, _ *script) {
 			held, err := target.Assigned(t.Context(), "ann")
-			if got := slices.Collect(maps.Keys(held)); err != nil || len(got) != len(want) || len(want) > 0 && !held[want[0]] {
+			if got := slices.Collect(maps.Keys(held)); err != nil || held == nil || len(got) != len(want) || len(want) > 0 && !held[want[0]] {
 				t.Errorf("%s: %v, %v", in, got, err)
 			}
 		})
 	}
+}
+
+// Whom nobody can list is given and relieved all the same.
+func TestAssignWithoutAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target, b, _ := pair(t, simulator.ConverseOptions{}, func(c *Config) {
+			c.Routes = map[string]string{"agent_documents": "GET /knowledge/agents/{agent_id}"}
+		})
+		b.AddAgent("ann")
+		if _, err := target.Connect(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		theirs := b.Put("theirs.md", []byte("by hand"))
+		b.Give("ann", theirs)
+		var ids []targets.RemoteID
+		for _, name := range []string{"a.md", "b.md", "c.md"} {
+			ids = append(ids, upload(t, target, rendition(name, "text")).ID)
+		}
+		for _, c := range []struct{ add, drop, want []targets.RemoteID }{
+			{ids, nil, append(ids[:3:3], theirs)},
+			{ids[:1], ids[1:], []targets.RemoteID{ids[0], theirs}},
+			{nil, ids, []targets.RemoteID{theirs}}, // two of them it does not hold any more
+		} {
+			if held, err := target.Assigned(t.Context(), "ann"); err != nil || held != nil {
+				t.Errorf("assigned: %v, %v", held, err)
+			}
+			err := target.Assign(t.Context(), "ann", c.add, c.drop)
+			if got := slices.Sorted(slices.Values(b.Held("ann"))); err != nil || !slices.Equal(got, slices.Sorted(slices.Values(c.want))) {
+				t.Errorf("+%v -%v: %v instead of %v, %v", c.add, c.drop, got, c.want, err)
+			}
+		}
+	})
 }
 
 // 403 speaks of something that belongs to another organisation, unless nothing worked before it.

@@ -55,6 +55,9 @@ func (a *assignment) holds(agent string, want ...targets.RemoteID) {
 	if a.note(err) != nil {
 		a.Fatalf("assigned: %v", err)
 	}
+	if told == nil {
+		a.Errorf("the target cannot tell what %s holds", agent)
+	}
 	for _, id := range want {
 		if !told[id] {
 			a.Errorf("%s holds %s, and the target does not tell", agent, id)
