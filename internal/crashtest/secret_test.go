@@ -36,14 +36,61 @@ type secrets struct {
 	sets   int
 }
 
+func newSecrets(t *testing.T, s store) *secrets {
+	x := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, s), key: secretKey}
+	x.configure(`${SECRET_KEY}`, x.vendor.url)
+	return x
+}
+
+// TestNoSecretElsewhere is TestNoSecret for the other vendors, without what is the same for all.
+func TestNoSecretElsewhere(t *testing.T) {
+	const delay = 10 * time.Millisecond
+	cb := simulator.NewChatbase(simulator.ChatbaseOptions{Key: secretKey, TrainDelay: delay, Speed: uploadSpeed})
+	cb.AddAgent(ourAgent, "Our bot")
+	ha := simulator.NewHamsa(simulator.HamsaOptions{Key: secretKey, ProcessDelay: delay})
+	ha.AddAgent(ourAgent)
+	co := simulator.NewConverse(simulator.ConverseOptions{Key: secretKey, IndexDelay: delay})
+	co.AddAgent(ourAgent)
+	for _, v := range []struct {
+		name   string
+		store  store
+		routes []string // that repeat the key
+	}{
+		{"chatbase", chatbase{Chatbase: cb}, []string{"agent_get", "source_list", "source_create", "source_update"}},
+		{"hamsa", hamsa{Hamsa: ha, held: held{ha}}, []string{"project_get", "item_list", "item_create", "agent_update"}},
+		{"converse", converse{Converse: co, held: held{co}}, []string{"agent_list", "knowledge_list", "knowledge_ingest_text", "agent_assign"}},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSecrets(t, v.store)
+			tr := newTree(t, rand.New(rand.NewPCG(1, 2)), filepath.Join(s.dir, "docs"))
+			s.everything(0)
+			s.run(-1, "search", "vendor", "anything")
+			s.run(-1, "reindex", "vendor")
+			for i, e := range echoes() {
+				tr.change()
+				tr.remove()
+				s.vendor.SetFaults(simulator.Faults{Next: repeated(e, v.routes[i%len(v.routes)], 4)})
+				s.run(-1, "--once", "--reconcile", "--allow-deletes", "--no-wait", "--report", "report.json")
+			}
+			s.vendor.SetFaults(simulator.Faults{Next: repeated(echoes()[0], "", 30)})
+			s.everything(-1)
+			s.run(-1, "search", "vendor", "anything")
+			s.run(-1, "reindex", "vendor")
+			s.vendor.SetFaults(simulator.Faults{})
+			s.key = "sk+live/" + wrongCore + "&<"
+			s.everything(-1)
+		})
+	}
+}
+
 // TestNoSecret holds P8: no key in any output, report, state or other file, whatever the vendor says.
 func TestNoSecret(t *testing.T) {
 	t.Parallel()
 	sim := simulator.NewStarleads(simulator.StarleadsOptions{Key: secretKey, ParseDelay: 10 * time.Millisecond})
 	sim.AddAgent(ourAgent)
-	s := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, starleads{Starleads: sim}), key: secretKey}
+	s := newSecrets(t, starleads{Starleads: sim})
 	tr := newTree(t, rand.New(rand.NewPCG(1, 1)), filepath.Join(s.dir, "docs"))
-	s.configure(`${SECRET_KEY}`, s.vendor.url)
 
 	t.Run("normal", func(t *testing.T) {
 		s.t = t
@@ -171,16 +218,13 @@ sources:
   docs: { type: folder, path: ./docs }
 targets:
   vendor:
-    type: starleads
     %s
-    base_url: %s
-    dataset: Secrets
-    chat: Secrets
+    %s
     rate: 1000
     timeout: 2s
 syncs:
   secrets: { from: docs, to: vendor, agents: [%s] }
-`, []string{"text", "json"}[s.sets%2], line, url, ourAgent)
+`, []string{"text", "json"}[s.sets%2], line, s.vendor.target(url), ourAgent)
 	s.sets++
 	s.write("kbsync.yaml", text)
 }
