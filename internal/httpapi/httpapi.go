@@ -59,8 +59,10 @@ type Options struct {
 
 // Client talks to one vendor with one key. Its methods may be called concurrently.
 type Client struct {
-	opts    Options
-	base    *url.URL
+	opts     Options
+	base     *url.URL
+	keyForms []string // in which a vendor may repeat the key
+
 	http    *http.Client
 	streams *http.Client      // for Open: bodies that a caller reads slowly must not keep connections from other requests
 	own     []*http.Transport // closed with the client; nil when there is Options.Transport
@@ -94,7 +96,7 @@ func New(o Options) (*Client, error) {
 	base.Path = strings.TrimRight(base.Path, "/")
 	base.RawPath = strings.TrimRight(base.RawPath, "/")
 	setDefaults(&o)
-	c := &Client{opts: o, base: base, probing: make(chan struct{}, 1)}
+	c := &Client{opts: o, base: base, keyForms: keyForms(o.Key.Reveal()), probing: make(chan struct{}, 1)}
 	c.http = &http.Client{Transport: o.Transport, CheckRedirect: checkRedirect}
 	c.streams = c.http
 	if o.Transport == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"html"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,17 +45,24 @@ func (c *Client) clean(s string) string {
 	return s[:cut] + "…"
 }
 
-// redact replaces the key in all forms in which a vendor may repeat it.
-func (c *Client) redact(s string) string {
-	key := c.opts.Key.Reveal()
+// keyForms are all forms in which a vendor may repeat the key; none of a key that is too short to be one.
+func keyForms(key string) []string {
 	if len(key) < 4 {
-		return s
+		return nil
 	}
-	forms := []string{key, url.QueryEscape(key), url.PathEscape(key), html.EscapeString(key)}
-	if quoted, err := json.Marshal(key); err == nil {
-		forms = append(forms, string(quoted[1:len(quoted)-1]))
+	var forms []string
+	quoted, _ := json.Marshal(key) // a string always can be
+	for _, form := range []string{key, url.QueryEscape(key), url.PathEscape(key), html.EscapeString(key), string(quoted[1 : len(quoted)-1])} {
+		if !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
 	}
-	for _, k := range forms {
+	return forms
+}
+
+// redact replaces the key in all its forms.
+func (c *Client) redact(s string) string {
+	for _, k := range c.keyForms {
 		s = strings.ReplaceAll(s, k, c.opts.Key.String())
 	}
 	return s
@@ -109,6 +117,11 @@ func (c *Client) redactString(quoted []byte) (clear []byte, held bool) {
 	if len(quoted) < minEchoed+2 {
 		return nil, false
 	}
+	if !bytes.ContainsFunc(quoted[1:len(quoted)-1], escapedOrOdd) && !slices.ContainsFunc(c.keyForms, func(k string) bool {
+		return bytes.Contains(quoted, []byte(k))
+	}) {
+		return nil, false // as nearly always
+	}
 	var s string
 	if json.Unmarshal(quoted, &s) != nil {
 		return nil, false
@@ -123,6 +136,9 @@ func (c *Client) redactString(quoted []byte) (clear []byte, held bool) {
 	enc, err := json.Marshal(clean)
 	return enc, err == nil
 }
+
+// escapedOrOdd tells characters of a JSON string that may show as something else, or not at all.
+func escapedOrOdd(r rune) bool { return r == '\\' || r < 0x20 || r >= 0x7f }
 
 // visible drops what cannot be seen.
 func visible(r rune) rune {
