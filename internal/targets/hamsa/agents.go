@@ -1,10 +1,7 @@
 package hamsa
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,7 +30,8 @@ func (t *Target) Assigned(ctx context.Context, agent string) (map[targets.Remote
 }
 
 // Assign implements targets.Assigner. What is written is the whole list (assumed, not documented), so it is read right before,
-// written once, and read again to see whether it is as it should be; when somebody else wrote at the same moment it begins anew.
+// written once, and read again to see whether it is as it should be; when somebody else wrote at the same moment it begins anew. What is
+// not there any more after a write is not put back, because somebody may have taken it away, but it is an error.
 func (t *Target) Assign(ctx context.Context, agent string, add, drop []targets.RemoteID) error {
 	if len(add) == 0 && len(drop) == 0 {
 		return nil
@@ -43,12 +41,15 @@ func (t *Target) Assign(ctx context.Context, agent string, add, drop []targets.R
 		return fmt.Errorf("hamsa: update agent %s: %w", kb.Printable(agent), err)
 	}
 	defer unlock()
+	s := swap{agent: agent, add: add, drop: drop}
 	for n := 1; ; n++ {
-		done, err := t.assignOnce(ctx, agent, add, drop)
-		if done || err != nil && !errors.Is(err, fault.ErrUnknown) {
+		done, err := t.assignOnce(ctx, &s)
+		if err != nil && !errors.Is(err, fault.ErrUnknown) {
 			return err
 		}
 		switch {
+		case done:
+			return s.lost()
 		case n < maxTries:
 			if err := httpapi.Pause(ctx, max(httpapi.Backoff(n), waitOf(err))); err != nil {
 				return err
@@ -62,31 +63,63 @@ func (t *Target) Assign(ctx context.Context, agent string, add, drop []targets.R
 	}
 }
 
+// swap is what one Assign is to do, and how far it is.
+type swap struct {
+	agent     string
+	add, drop []targets.RemoteID
+	kept      []targets.RemoteID // what the agent listed besides, right before it was written
+	after     []targets.RemoteID // what it listed last
+}
+
+// missing are those of kept that the agent does not list any more.
+func (s *swap) missing() []targets.RemoteID {
+	return slices.DeleteFunc(slices.Clone(s.kept), func(id targets.RemoteID) bool { return slices.Contains(s.after, id) })
+}
+
+// lost is the error about what is missing in the end.
+func (s *swap) lost() error {
+	gone := s.missing()
+	if len(gone) == 0 {
+		return nil
+	}
+	var names []string
+	for _, id := range gone[:min(len(gone), 5)] {
+		names = append(names, kb.Printable(string(id)))
+	}
+	return fault.New(fault.ErrConflict, "hamsa: while agent %s was changed it lost %d other items, such as %s", kb.Printable(s.agent), len(gone), strings.Join(names, ", ")).
+		WithHint("unless somebody took them away, give them to the agent again in the dashboard")
+}
+
 // assignOnce tells whether the agent has what it should have. Its error is fault.ErrUnknown when it has not and the answer
-// to the change was lost. Ids that somebody took away meanwhile are not put back.
-func (t *Target) assignOnce(ctx context.Context, agent string, add, drop []targets.RemoteID) (done bool, err error) {
-	before, err := t.agentItems(ctx, agent)
+// to the change was lost.
+func (t *Target) assignOnce(ctx context.Context, s *swap) (done bool, err error) {
+	before, err := t.agentItems(ctx, s.agent)
 	if err != nil {
 		return false, err
 	}
-	want := merged(before, add, drop)
+	s.after = before
+	want := merged(before, s.add, s.drop)
 	if slices.Equal(before, want) {
 		return true, nil
 	}
-	lost := t.writeItems(ctx, agent, want)
+	for _, id := range merged(before, nil, s.drop) {
+		if !slices.Contains(s.kept, id) {
+			s.kept = append(s.kept, id)
+		}
+	}
+	lost := t.writeItems(ctx, s.agent, want)
 	if lost != nil && !errors.Is(lost, fault.ErrUnknown) {
 		return false, lost
 	}
-	for _, id := range drop {
+	for _, id := range s.drop {
 		if slices.Contains(before, id) {
-			t.dropped.note(agent, id)
+			t.dropped.note(s.agent, id)
 		}
 	}
-	after, err := t.agentItems(ctx, agent)
-	if err != nil {
+	if s.after, err = t.agentItems(ctx, s.agent); err != nil {
 		return false, err
 	}
-	if slices.Equal(after, merged(after, add, drop)) {
+	if slices.Equal(s.after, merged(s.after, s.add, s.drop)) && len(s.missing()) == 0 {
 		return true, nil
 	}
 	return false, lost
@@ -132,10 +165,15 @@ func (t *Target) agentItems(ctx context.Context, agent string) ([]targets.Remote
 		}
 		return nil, err
 	}
-	ids, err := decodeAgent(body, agent)
+	ids, told, err := decodeAgent(body, agent)
 	if err != nil {
-		return nil, fault.New(fault.ErrRejected, "hamsa: %s", op).Because(err).WithHint("nothing of the agent was changed")
+		return nil, fault.New(fault.ErrRejected, "hamsa: %s", op).Because(err).WithHint("an agent whose items are not known is not changed")
 	}
+	if had, _ := t.listed.Load(agent); !told && had == true {
+		return nil, fault.New(fault.ErrIncomplete, "hamsa: %s: the answer says nothing of items, and the agent had some", op).
+			WithHint("an agent whose items are not known is not changed; if somebody took all of them away, restart kbsyncd")
+	}
+	t.listed.Store(agent, len(ids) > 0)
 	return ids, nil
 }
 
@@ -150,6 +188,9 @@ func (t *Target) writeItems(ctx context.Context, agent string, ids []targets.Rem
 		Op: "update agent " + kb.Printable(agent), Method: http.MethodPatch, Path: path, Create: true, Private: true,
 		JSON: map[string][]targets.RemoteID{"knowledgeBaseItemsIds": ids},
 	})
+	if len(ids) == 0 && (err == nil || errors.Is(err, fault.ErrUnknown)) {
+		t.listed.Store(agent, false)
+	}
 	if errors.Is(err, fault.ErrNotFound) {
 		// The agent was there a moment ago: it may be one of the items that is not.
 		if _, err := t.agentItems(ctx, agent); err != nil {
@@ -171,98 +212,6 @@ func agentPath(agent string) (string, error) {
 func noAgent(agent string) error {
 	return fault.New(fault.ErrNotFound, "hamsa: agent %s does not exist", kb.Printable(agent)).
 		WithHint("check the id, and that the API key belongs to the same project")
-}
-
-// decodeAgent finds the ids that an agent lists. An answer that is not surely this agent's is an error, because what is
-// concluded from it is written back.
-func decodeAgent(b []byte, agent string) ([]targets.RemoteID, error) {
-	type wire struct {
-		ID, VoiceAgentID      text
-		KnowledgeBaseItemsIDs json.RawMessage
-	}
-	type nested struct {
-		wire
-		VoiceAgent, Agent wire
-	}
-	var w struct {
-		nested
-		Data nested
-	}
-	if err := json.Unmarshal(b, &w); err != nil {
-		return nil, errors.New("the answer is no agent")
-	}
-	for _, a := range []wire{w.Data.wire, w.Data.VoiceAgent, w.Data.Agent, w.wire, w.VoiceAgent, w.Agent} {
-		id := string(cmp.Or(a.ID, a.VoiceAgentID))
-		switch {
-		case id != "" && !strings.EqualFold(id, agent):
-			return nil, errors.New("the answer is another agent")
-		case len(a.KnowledgeBaseItemsIDs) > 0:
-			return decodeIDs(a.KnowledgeBaseItemsIDs, 0)
-		case id != "":
-			return nil, nil // an agent without items need not have the list
-		}
-	}
-	return nil, errors.New("the answer does not tell the items of the agent")
-}
-
-var errNoIDs = errors.New("the list of items cannot be read")
-
-// decodeIDs reads a list that comes as one, as null, or as a string with JSON or with commas inside. What cannot be read as a whole is an
-// error, because the rest would be lost.
-func decodeIDs(b json.RawMessage, depth int) ([]targets.RemoteID, error) {
-	b = bytes.TrimSpace(b)
-	switch {
-	case len(b) == 0 || string(b) == "null":
-		return nil, nil
-	case b[0] == '"' && depth < 2:
-		var s string
-		if json.Unmarshal(b, &s) != nil {
-			return nil, errNoIDs
-		}
-		s = strings.TrimSpace(s)
-		if strings.HasPrefix(s, "[") || strings.HasPrefix(s, `"`) || s == "null" {
-			return decodeIDs(json.RawMessage(s), depth+1)
-		}
-		return splitIDs(s)
-	case b[0] != '[':
-		return nil, errNoIDs
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(b, &list) != nil {
-		return nil, errNoIDs
-	}
-	var out []targets.RemoteID
-	for _, raw := range list {
-		var id text
-		if len(raw) > 0 && raw[0] == '{' {
-			var it item
-			if json.Unmarshal(raw, &it) != nil {
-				return nil, errNoIDs
-			}
-			id = text(it.ID)
-		} else if json.Unmarshal(raw, &id) != nil {
-			return nil, errNoIDs
-		}
-		if id == "" {
-			return nil, errNoIDs
-		}
-		out = append(out, targets.RemoteID(id))
-	}
-	return out, nil
-}
-
-func splitIDs(s string) ([]targets.RemoteID, error) {
-	var out []targets.RemoteID
-	for id := range strings.SplitSeq(s, ",") {
-		switch id = strings.TrimSpace(id); {
-		case id == "":
-		case strings.ContainsAny(id, "{}[]\"\\ "):
-			return nil, errNoIDs
-		default:
-			out = append(out, targets.RemoteID(id))
-		}
-	}
-	return out, nil
 }
 
 // agentLock lets one at a time change an agent, whatever sync it belongs to.

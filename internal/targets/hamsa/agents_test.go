@@ -54,6 +54,8 @@ func TestAssignLeavesWhatItCannotRead(t *testing.T) {
 		`{"data":{"id":"agent-1","knowledgeBaseItemsIds":["a",null]}}`, `{"data":{"id":"agent-1","knowledgeBaseItemsIds":[["a"]]}}`,
 		`{"data":{"id":"agent-1","knowledgeBaseItemsIds":"{a,b}"}}`, `{"data":{"id":"agent-1","knowledgeBaseItemsIds":"[\"a\""}}`,
 		`{"data":{"id":"agent-1","knowledgeBaseItemsIds":[{"name":"x"}]}}`, `{"data":{"agentName":"Sara"}}`,
+		`{"success":true,"data":{"id":"agent-1"}}`, `{"id":"agent-1"}`, `{"success":true,"statusCode":200,"message":"x","messageKey":"y","id":"agent-1"}`,
+		`{"data":{"id":"agent-1","agentName":null,"llm":null,"lang":null,"type":"x"}}`,
 	} {
 		in(t, nil, func(t *testing.T, target *Target, f *fake) {
 			f.hook = func(w http.ResponseWriter, r *http.Request, _ string) bool {
@@ -69,11 +71,98 @@ func TestAssignLeavesWhatItCannotRead(t *testing.T) {
 	}
 }
 
+// whole is an agent as the vendor shows one that lists nothing, if it leaves the list out.
+const whole = `{"data":{"id":"agent-1","agentName":"Sara","lang":"en","llm":{"apiKey":"` + foreignKey + `"}}}`
+
 func TestAssignWithoutList(t *testing.T) {
-	for _, answer := range []string{`{"data":{"id":"agent-1"}}`, `{"id":"agent-1"}`, `{"data":{"agent":{"id":"agent-1","knowledgeBaseItemsIds":null}}}`} {
-		if ids, err := decodeAgent([]byte(answer), agent1); err != nil || len(ids) != 0 {
-			t.Errorf("%s: %v, %v", answer, ids, err)
+	for answer, want := range map[string]bool{
+		whole: false, `{"id":"agent-1","agentName":"Sara","lang":"en","type":"x"}`: false, `{"data":{"voiceAgent":{"id":"agent-1","a":1,"b":2,"c":3}}}`: false,
+		`{"data":{"agent":{"id":"agent-1","knowledgeBaseItemsIds":null}}}`: true, `{"data":{"id":"agent-1","agent":{"knowledgeBaseItemsIds":[]}}}`: true,
+	} {
+		if ids, told, err := decodeAgent([]byte(answer), agent1); err != nil || told != want || len(ids) != 0 {
+			t.Errorf("%s: %v, %v, %v", answer, ids, told, err)
 		}
+	}
+}
+
+// An agent that listed items and then shows no list at all is not an empty one, unless it was emptied by us.
+func TestListThatGoesMissing(t *testing.T) {
+	in(t, nil, func(t *testing.T, target *Target, f *fake) {
+		missing := false
+		f.hook = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+			if missing && r.Method == http.MethodGet {
+				_, _ = w.Write([]byte(whole))
+			}
+			return missing && r.Method == http.MethodGet
+		}
+		f.agents[agent1] = []string{"theirs"}
+		assigned := func(want int) {
+			t.Helper()
+			if held, err := target.Assigned(t.Context(), agent1); err != nil || held == nil || len(held) != want {
+				t.Errorf("assigned: %v, %v", held, err)
+			}
+		}
+		missing = true
+		assigned(0) // nothing speaks against it
+		missing = false
+		assigned(1)
+		missing = true
+		if held, err := target.Assigned(t.Context(), agent1); !errors.Is(err, fault.ErrIncomplete) || strings.Contains(err.Error(), foreignKey) {
+			t.Errorf("assigned: %v, %v", held, err)
+		}
+		err := target.Assign(t.Context(), agent1, []targets.RemoteID{"new"}, nil)
+		if !errors.Is(err, fault.ErrIncomplete) || len(f.bodies) != 0 || f.held(agent1) != `["theirs"]` {
+			t.Errorf("assign: %v, sent %q, the agent has %s", err, f.bodies, f.held(agent1))
+		}
+		missing = false
+		f.after = func(method, _ string) { missing = method == http.MethodPatch }
+		if err := target.Assign(t.Context(), agent1, nil, []targets.RemoteID{"theirs"}); err != nil || f.held(agent1) != `[]` {
+			t.Errorf("the last one: %v, the agent has %s", err, f.held(agent1))
+		}
+		assigned(0)
+	})
+}
+
+// What others gave must be there after a write as well. A list that shows less for a moment is read again.
+func TestAssignThatLosesWhatOthersGave(t *testing.T) {
+	for name, lasts := range map[string]bool{"for good": true, "for a moment": false} {
+		t.Run(name, func(t *testing.T) {
+			in(t, nil, func(t *testing.T, target *Target, f *fake) {
+				f.agents[agent1] = []any{"theirs", "too", "old"}
+				written := false
+				f.after = func(method, _ string) { // with the lock, before the next request
+					switch {
+					case method == http.MethodPatch && lasts:
+						f.agents[agent1] = []any{"too", "new"}
+					case method == http.MethodPatch:
+						written = true
+					}
+				}
+				f.hook = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+					if !written || r.Method != http.MethodGet {
+						return false
+					}
+					written = false
+					reply(w, 200, map[string]any{"data": map[string]any{"id": agent1, "knowledgeBaseItemsIds": []string{"new"}}})
+					return true
+				}
+				err := target.Assign(t.Context(), agent1, []targets.RemoteID{"new"}, []targets.RemoteID{"old"})
+				if lasts != errors.Is(err, fault.ErrConflict) || lasts && !strings.Contains(err.Error(), "theirs") || !lasts && err != nil {
+					t.Errorf("%v", err)
+				}
+				if n := f.count("PATCH"); n != 1 {
+					t.Errorf("%d writes", n)
+				}
+				want := map[bool]string{true: `["too","new"]`, false: `["theirs","too","new"]`}[lasts]
+				if got := f.held(agent1); got != want {
+					t.Errorf("the agent has %s", got)
+				}
+				// Once it is told, it is over.
+				if err := target.Assign(t.Context(), agent1, []targets.RemoteID{"new"}, []targets.RemoteID{"old"}); err != nil {
+					t.Errorf("once more: %v", err)
+				}
+			})
+		})
 	}
 }
 
@@ -126,7 +215,7 @@ func TestAssignAtTheSameTime(t *testing.T) {
 }
 
 func TestAssignFailures(t *testing.T) {
-	whole := map[string]any{"id": agent1, "llm": map[string]any{"apiKey": foreignKey}}
+	body := map[string]any{"id": agent1, "llm": map[string]any{"apiKey": foreignKey}}
 	add := []targets.RemoteID{"new"}
 	for name, c := range map[string]struct {
 		method string
@@ -143,7 +232,7 @@ func TestAssignFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctestAssign(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
 				if r.Method == c.method && strings.HasPrefix(r.URL.Path, agentsPath) {
-					reply(w, c.status, whole)
+					reply(w, c.status, body)
 					return true
 				}
 				return false

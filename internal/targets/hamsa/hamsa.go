@@ -35,6 +35,7 @@ type Target struct {
 	pages    atomic.Int32 // of the last complete listing
 	noSearch atomic.Bool  // the search by name is refused or did not find what the listing has
 	noDelete atomic.Bool  // the vendor has shown that it deletes nothing
+	listed   sync.Map     // whether an agent listed items when it last said so, for as long as the process lives
 	warned   sync.Map     // ids of items processed with errors, each logged once
 }
 

@@ -66,10 +66,10 @@ func FuzzDecoders(f *testing.F) {
 				}
 			}
 		}
-		ids, err := decodeAgent(b, agent1)
+		ids, told, err := decodeAgent(b, agent1)
 		for _, id := range ids {
-			if id == "" || err != nil {
-				t.Errorf("%q, %v", id, err)
+			if id == "" || err != nil || !told {
+				t.Errorf("%q, %v, %v", id, told, err)
 			}
 		}
 		if id, name := decodeProject(b); id != "" && name == "" {
