@@ -142,3 +142,77 @@ func TestAVersionThatCannotBeSentKeepsTheOneBefore(t *testing.T) {
 		w.checkEqual(kb.NewScope("test", "support"))
 	})
 }
+
+// P1: front matter that names other agents moves the document between them, though what is sent stays the same.
+func TestFrontMatterMovesADocumentBetweenAgents(t *testing.T) {
+	inAssigner(t, 3, func(w *world) {
+		for _, c := range []struct {
+			text string
+			a, b int
+		}{
+			{"---\nkbsync: {agents: [a]}\n---\n# aaaaa\n", 1, 0},
+			{"---\nkbsync: {agents: [b]}\n---\n# aaaaa\n", 0, 1},
+			{"---\nkbsync: {agents: []}\n---\n# aaaaa\n", 0, 0},
+			{"# aaaaa\n", 1, 1},
+		} {
+			w.sources[0].Put("a.md", []byte(c.text))
+			e := w.pass(w.t.Context(), sync.Options{})
+			if e.Outcome != sync.OutcomeOK || e.Uploaded+e.Replaced+e.Deleted != 0 || w.agentFinds("a", "aaaaa") != c.a || w.agentFinds("b", "aaaaa") != c.b {
+				w.fatalf("%q: %+v; a finds %v, b finds %v", c.text, e, w.vendor.Finds("a"), w.vendor.Finds("b"))
+			}
+			w.free()
+		}
+	})
+}
+
+// P4: a match that fits nothing takes nothing from an agent, unless that is what is wanted.
+func TestAMatchThatFitsNothingTakesNothing(t *testing.T) {
+	inAssigner(t, 3, func(w *world) {
+		w.match["a"] = "dosc/"
+		for range 2 {
+			if e := w.pass(w.t.Context(), sync.Options{}); e.ExitCode() != 1 || !strings.Contains(e.Error, "match") || len(w.vendor.Finds("a")) != len(w.vendor.Finds("b")) {
+				w.fatalf("%+v; a finds %v", e, w.vendor.Finds("a"))
+			}
+		}
+		w.match["a"] = "docs/b"
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Outcome != sync.OutcomeOK || e.Unassigned != 2 || w.agentFinds("a", "bbbbb") != 1 {
+			w.fatalf("%+v; a finds %v", e, w.vendor.Finds("a"))
+		}
+		w.match["a"] = "dosc/"
+		if e := w.pass(w.t.Context(), sync.Options{AllowDeletes: true}); e.Outcome != sync.OutcomeOK || e.Unassigned != 1 || w.agentFinds("a", "#") != 0 {
+			w.fatalf("%+v; a finds %v", e, w.vendor.Finds("a"))
+		}
+	})
+}
+
+// P1, P2: content that a vendor failed to take in place is sent again by the next pass, and the version before answers until then.
+func TestContentThatFailedInPlaceIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.to = w.vendor.AsReplacer()
+		w.put("a.md", "# old\n")
+		w.pass(t.Context(), sync.Options{})
+		w.vendor.SetHook(func(c targettest.Call) (v targettest.Verdict) {
+			v.ParseFails = c.Op == targettest.OpReplace || c.Op == targettest.OpStart || c.Op == targettest.OpRestart
+			return v
+		})
+		w.put("a.md", "# new\n")
+		if e := w.pass(t.Context(), sync.Options{}); e.ExitCode() != 1 || !w.finds("# old\n") {
+			w.fatalf("%+v; %v", e, w.vendor.Searchable())
+		}
+		w.vendor.SetHook(nil)
+		if e := w.pass(t.Context(), sync.Options{}); e.Outcome != sync.OutcomeOK || e.Replaced != 1 || !w.finds("# new\n") || w.finds("# old\n") {
+			w.fatalf("%+v; %v", e, w.vendor.Searchable())
+		}
+		w.checkEqual(kb.NewScope("test", "support"))
+	})
+}
+
+func (w *world) finds(text string) bool {
+	for _, content := range w.vendor.Searchable() {
+		if content == text {
+			return true
+		}
+	}
+	return false
+}

@@ -88,7 +88,39 @@ func (p *pass) ask(ctx context.Context, m *member) (bool, error) {
 		m.held = map[targets.RemoteID]bool{}
 	}
 	p.facts.Missing = without(p.facts.Missing, m.ID)
+	if err := p.misfit(m); err != nil {
+		return false, p.miss(ctx, m, err)
+	}
 	return true, nil
+}
+
+// misfit refuses a match that fits none of the recorded documents, though the agent holds some of them: more likely than an agent
+// that is to know nothing is a slip of the pen.
+func (p *pass) misfit(m *member) error {
+	if m.Match == nil || m.leaving || p.opt.AllowDeletes {
+		return nil
+	}
+	documents, holds := 0, false
+	for reader := p.DB.Records(p.id, ""); ; {
+		k, v, ok, err := reader.Next()
+		switch {
+		case err != nil:
+			return err
+		case !ok && holds:
+			return fault.New(fault.ErrConflict, "its match fits none of %d documents, so nothing was taken from it", documents).
+				WithHint("put the match right; when the agent is to have none of them, run once with --allow-deletes")
+		case !ok:
+			return nil
+		case m.Agent.wants(kb.Key(k)):
+			return nil
+		}
+		rec, err := state.DecodeRecord(kb.Key(k), v)
+		if err != nil {
+			return fmt.Errorf("%w: record of %s", state.ErrDamaged, kb.Printable(string(k)))
+		}
+		documents++
+		holds = holds || slices.ContainsFunc(rec.Parts, func(pt state.Part) bool { return m.held[targets.RemoteID(pt.ID)] })
+	}
 }
 
 // miss notes that an agent cannot be served, which is one error for the agent, whatever the number of documents. What it returns

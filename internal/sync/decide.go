@@ -59,6 +59,9 @@ func decide(want []part, have []remotePart) verdict {
 		w := &v.parts[i]
 		best := -1
 		for j, h := range have {
+			if w.hash == (kb.PartHash{}) {
+				break // its record says that it is out of date
+			}
 			if used[j] || !h.known || (h.part == 0) != (w.Index == 0) || h.hash != w.hash {
 				continue
 			}

@@ -178,13 +178,55 @@ func (p *pass) open(ctx context.Context) (err error) {
 	if !moved && !p.mustList() {
 		return nil
 	}
+	clean := p.recorded && !p.facts.Dirty && !moved
 	p.progress.stage(StageListing)
 	p.entry.Listed = true
 	if p.roster != nil {
 		// Records that are not trusted do not tell whom an earlier pass gave something.
 		p.facts.Linked = p.roster.names(p.facts.Linked)
 	}
-	return p.list(ctx)
+	if err := p.list(ctx); err != nil || !clean {
+		return err
+	}
+	return p.doubt(ctx)
+}
+
+// doubt looks once more when a listing lacks most of what the records, which were trusted until now, say is there. A
+// listing that stays so is believed, and the next pass looks again.
+func (p *pass) doubt(ctx context.Context) error {
+	lacks, err := p.lacksMost()
+	if err != nil || !lacks {
+		return err
+	}
+	p.log.Warn("the vendor's listing lacks most of the documents that were there; it is asked once more")
+	if err := p.list(ctx); err != nil {
+		return err
+	}
+	lacks, err = p.lacksMost()
+	p.unsure = p.unsure || lacks
+	return err
+}
+
+// lacksMost tells whether more than half of the recorded documents are not in the listing.
+func (p *pass) lacksMost() (bool, error) {
+	known, missing := 0, 0
+	for reader := p.DB.Records(p.id, ""); ; {
+		k, v, ok, err := reader.Next()
+		if err != nil || !ok {
+			return missing*2 > known, err
+		}
+		rec, err := state.DecodeRecord(kb.Key(k), v)
+		if err != nil {
+			return false, fmt.Errorf("%w: record of %s", state.ErrDamaged, kb.Printable(string(k)))
+		}
+		if len(rec.Parts) == 0 {
+			continue
+		}
+		known++
+		if len(p.index.of(kb.Key(k))) == 0 {
+			missing++
+		}
+	}
 }
 
 // place names where the documents go: the store, by what the target's settings say, and the scope. Records of another
@@ -383,6 +425,15 @@ func (p *pass) mayBeRenamed() bool {
 func (p *pass) present(ctx context.Context, j *job, v verdict, old *state.Record) error {
 	if p.opt.DryRun && p.roster != nil && p.index != nil {
 		p.ready = append(p.ready, j)
+	}
+	if p.roster != nil && old != nil && (old.Narrowed != j.rec.Narrowed || !slices.Equal(old.Agents, j.rec.Agents)) {
+		// The front matter names other agents: all are looked at, also should this pass not get that far.
+		p.facts.Link = ""
+		if !p.opt.DryRun {
+			if err := p.writeFacts(); err != nil {
+				return err
+			}
+		}
 	}
 	if old == nil {
 		p.entry.Adopted++

@@ -276,6 +276,10 @@ func (s *sender) take(a answer) error {
 		switch {
 		case r.Err == nil && r.ID != "":
 			j.parts[pc.part].id, j.parts[pc.part].status, j.parts[pc.part].sent = r.ID, r.Status, true
+			if _, ok := p.flow.To.(targets.Settler); ok && r.Status == targets.StatusDone {
+				// That it is searchable is believed of the store alone, which also tells under which name.
+				j.parts[pc.part].status = targets.StatusWorking
+			}
 			// The target may have found an equal document in the store instead of making one.
 			j.retire = slices.DeleteFunc(j.retire, func(id targets.RemoteID) bool { return id == r.ID })
 			p.progress.Sent.Add(1)

@@ -110,6 +110,14 @@ func (e *Engine) Run(ctx context.Context, f Flow, o Options, pr *Progress) *Entr
 	if errors.Is(err, errRestart) {
 		err = fault.New(fault.ErrSetup, "the store at the vendor becomes another one again and again").WithHint("is somebody deleting and creating it?")
 	}
+	if f.Leaving && errors.Is(err, fault.ErrNotFound) {
+		// The agent is gone at the vendor as well, and its copy with it.
+		p.entry = newEntry(f, o)
+		err = nil
+		if !o.DryRun {
+			err = e.DB.Forget(p.id)
+		}
+	}
 	p.entry.finish(ctx, p, err)
 	p.entry.Duration = time.Since(start)
 	if serr := p.saveRun(); serr != nil && err == nil {
