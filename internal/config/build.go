@@ -88,12 +88,14 @@ func (d *decoder) buildSyncs(cfg *Config, doc *document) {
 		return
 	}
 	scopes := map[kb.Scope]string{}
+	owners := map[string]string{} // of stores that serve one sync only
 	for _, name := range slices.Sorted(maps.Keys(doc.Syncs)) {
 		path := join("syncs", name)
 		e := doc.Syncs[name]
 		checkNames(d, path+".from", "source", e.From, cfg.Sources)
 		checkNames(d, path+".to", "target", e.To, cfg.Targets)
 		d.checkAgents(path, e, cfg)
+		d.checkExclusive(path, name, e, cfg, owners)
 		scope := kb.NewScope(cfg.Owner, name)
 		if other, ok := scopes[scope]; ok {
 			d.problem(path, "rename one of the two", "its mark is the same as that of the sync %q by chance, so they would take each other's documents", other)
@@ -125,6 +127,24 @@ func checkNames[T any](d *decoder, path, what string, names []string, known map[
 			}
 		} else if slices.Contains(names[:i], name) {
 			d.problem(at, "remove one of them", "the %s %s is listed twice", what, quoted(name))
+		}
+	}
+}
+
+// checkExclusive refuses a second sync for a store that serves one only.
+func (d *decoder) checkExclusive(path, name string, e syncEntry, cfg *Config, owners map[string]string) {
+	for _, to := range e.To {
+		x, ok := cfg.Targets[to].Config.(targets.Exclusive)
+		if !ok || x.OneSync() == "" {
+			continue
+		}
+		for _, a := range (Sync{Agents: e.Agents}).AgentsAt(to) {
+			if other, taken := owners[to+" "+a.ID]; taken {
+				d.problem(path, "give both to one sync with several sources, or use api: v2", "the agent %s of %s belongs to the sync %s already: %s",
+					quoted(a.ID), quoted(to), quoted(other), x.OneSync())
+				return
+			}
+			owners[to+" "+a.ID] = name
 		}
 	}
 }

@@ -77,3 +77,33 @@ syncs:
 		}
 	}
 }
+
+func TestCopiesNeedAgents(t *testing.T) {
+	const text = `
+sources: { a: { type: folder, path: . } }
+targets:
+  bot: { type: chatbase, api_key: k%s }
+  voice: { type: hamsa, api_key: k }
+`
+	for _, tt := range []struct{ target, rest, want string }{
+		{"", "", "targets.bot: chatbase keeps a copy for each agent, and without syncs there are no agents"},
+		{"", "syncs: { s: { from: a, to: [bot, voice] } }\n", `syncs.s: chatbase keeps a copy for each agent, and the sync has no agents for "bot"`},
+		{"", "syncs: { s: { from: a, to: [bot, voice], agents: [{ id: x, to: voice }] } }\n", `syncs.s: chatbase keeps a copy for each agent`},
+		{"", "syncs: { s: { from: a, to: [bot, voice], agents: [{ id: x, to: bto }] } }\n", `did you mean "bot"?`},
+		{"", "syncs: { s: { from: a, to: [bot, voice], agents: [{ id: x, to: bot }] } }\n", ""},
+		{"", "syncs: { s: { from: a, to: bot, agents: [x] }, t: { from: a, to: bot, agents: [x] } }\n", ""},
+		{", api: v1", "syncs: { s: { from: a, to: bot, agents: [x] }, t: { from: a, to: bot, agents: [x] } }\n", `syncs.t: the agent "x" of "bot" belongs to the sync "s" already`},
+		{", api: v1", "syncs: { s: { from: a, to: bot, agents: [x] }, t: { from: a, to: bot, agents: [y] } }\n", ""},
+	} {
+		_, err := load(t, strings.Replace(text, "%s", tt.target, 1)+tt.rest)
+		switch {
+		case tt.want == "" && err == nil:
+		case tt.want == "" || err == nil:
+			t.Errorf("%q: %v", tt.rest, err)
+		default:
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%q: %v", tt.rest, err)
+			}
+		}
+	}
+}

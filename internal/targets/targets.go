@@ -293,6 +293,12 @@ type Contracted interface {
 	Contract() contract.Contract
 }
 
+// Exclusive is a Config whose store can serve one sync only.
+type Exclusive interface {
+	// OneSync says why; "" when several syncs may share it.
+	OneSync() string
+}
+
 // Sided is a Config with modes whose records must not be mixed, such as a vendor's test mode.
 type Sided interface {
 	// Side names the mode; "" is the usual one.

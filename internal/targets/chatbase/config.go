@@ -102,6 +102,14 @@ func (c *Config) base() string {
 	return c.BaseURL
 }
 
+// OneSync implements targets.Exclusive.
+func (c *Config) OneSync() string {
+	if c.API != apiV1 {
+		return ""
+	}
+	return "with api: v1 all documents of a chatbot are one text, which each sync would replace by its own"
+}
+
 // Open implements targets.Config: a Target for v2, a Bundle for v1.
 func (c *Config) Open(o targets.Options) (targets.Target, error) {
 	if c.API == apiV1 {
