@@ -70,6 +70,57 @@ func TestAgentsThatLeaveLoseTheirCopy(t *testing.T) {
 	}
 }
 
+// P4: what cannot be sent is not taken out of the one text without consent, and an empty folder does not empty it.
+func TestBundleKeepsWhatCannotBeSent(t *testing.T) {
+	c := chatbaseOnly(t, "api: v1, base_url: URL/api/v1", "agt_a")
+	for i := range 5 {
+		c.write(fmt.Sprintf("%d.md", i), fmt.Sprintf("# %d\n\nmarker-%d\n", i, i))
+	}
+	c.one(kbsync.Options{})
+	text := c.chatbase.Bundle("agt_a").Live
+	for i := range 4 {
+		c.write(fmt.Sprintf("%d.md", i), "")
+	}
+	c.one(kbsync.Options{})
+	c.write("new.md", "# New\n")
+	for range 2 {
+		if e := c.one(kbsync.Options{}); e.ExitCode() != 3 || len(e.Held) != 4 || c.chatbase.Bundle("agt_a").Live != text {
+			t.Fatalf("%+v", e)
+		}
+	}
+	for i := range 4 {
+		c.write(fmt.Sprintf("%d.md", i), fmt.Sprintf("# %d\n\nmarker-%d\n", i, i))
+	}
+	if e := c.one(kbsync.Options{}); e.Outcome != kbsync.OutcomeOK || e.Uploaded != 1 || e.Deleted != 0 {
+		t.Fatalf("%+v", e)
+	}
+	text = c.chatbase.Bundle("agt_a").Live
+	for i := range 5 {
+		c.remove(fmt.Sprintf("%d.md", i))
+	}
+	c.remove("new.md")
+	c.loseState()
+	if e := c.one(kbsync.Options{}); e.ExitCode() != 3 || c.chatbase.Bundle("agt_a").Live != text {
+		t.Fatalf("an empty folder and no state: %+v", e)
+	}
+}
+
+// P7: a text that was not sent is not believed sent.
+func TestBundleThatFailedIsSentAgain(t *testing.T) {
+	c := chatbaseOnly(t, "api: v1, base_url: URL/api/v1", "agt_a")
+	c.write("a.md", "# old\n")
+	c.one(kbsync.Options{})
+	c.write("a.md", "# new\n")
+	c.chatbase.SetFaults(simulator.Faults{Next: []simulator.Fault{{Route: "v1_list", Status: 403, Body: "{}"}}})
+	if e := c.one(kbsync.Options{}); e.ExitCode() != 1 || e.Replaced != 0 {
+		t.Fatalf("%+v", e)
+	}
+	c.chatbase.SetFaults(simulator.Faults{})
+	if e := c.one(kbsync.Options{}); e.Outcome != kbsync.OutcomeOK || e.Replaced != 1 || !strings.Contains(c.chatbase.Bundle("agt_a").Live, "# new") {
+		t.Fatalf("%+v", e)
+	}
+}
+
 // The one text of a chatbot has every document under its mark, is sent when something changed, and is not sent when documents cannot
 // be read or too many are gone.
 func TestBundle(t *testing.T) {

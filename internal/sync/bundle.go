@@ -186,14 +186,30 @@ func (p *pass) guardBundle(b *bundler, lost []gone) (held bool, err error) {
 			WithHint("set delete: true, or api: v2 on the target")
 	}
 	free, err := p.guardLost(lost)
-	if err != nil || len(p.entry.Held) > 0 {
+	if err != nil {
 		return true, err
+	}
+	// What is still in its source and only cannot be sent is never given up without consent.
+	for _, g := range free {
+		if b.refused[g.key] && !p.opt.AllowDeletes && !p.approves(g.key) {
+			p.entry.Held = append(p.entry.Held, Held{g.label(), "it cannot be sent as it is now, and the text without it would delete it"})
+			p.heldKeys = append(p.heldKeys, g.name())
+		}
+	}
+	if len(p.entry.Held) > 0 {
+		return true, nil
 	}
 	for _, g := range free {
 		p.entry.Deleted++
 		p.noteDeleted(g)
 	}
 	return false, nil
+}
+
+// approves tells whether someone let this held deletion go ahead.
+func (p *pass) approves(k kb.Key) bool {
+	held, err := p.DB.Held(p.id)
+	return p.facts.Approved && err == nil && slices.Contains(held, k)
 }
 
 // sendBundle sends the text. The flow is dirty from before the request until its records are written.
@@ -239,7 +255,7 @@ func (p *pass) sendBundle(ctx context.Context, b *bundler, lost []gone) error {
 
 // buildBundle reads every document in the order of keys. Each stands under a heading that carries its mark.
 func (p *pass) buildBundle(ctx context.Context) (*bundler, error) {
-	b := &bundler{pass: p, ctx: ctx, sum: sha256.New(), keys: map[kb.Key]bool{}}
+	b := &bundler{pass: p, ctx: ctx, sum: sha256.New(), keys: map[kb.Key]bool{}, refused: map[kb.Key]bool{}}
 	for _, s := range p.sortedSources() {
 		known, err := p.known(s)
 		if err != nil {
@@ -258,8 +274,10 @@ type bundler struct {
 	ctx  context.Context
 	text bytes.Buffer
 	keys map[kb.Key]bool
-	sum  hash.Hash
-	err  error
+	// refused are documents that are there and cannot be sent.
+	refused map[kb.Key]bool
+	sum     hash.Hash
+	err     error
 }
 
 func (b *bundler) digest() string { return hex.EncodeToString(b.sum.Sum(nil)[:8]) }
@@ -271,7 +289,10 @@ func (b *bundler) Document(d kb.Document) error {
 	}
 	r, err := convert.Render(b.ctx, d, b.rendering)
 	switch {
-	case errors.Is(err, convert.ErrSkip) || errors.Is(err, fault.ErrUnsupported):
+	case errors.Is(err, convert.ErrSkip):
+		return nil
+	case errors.Is(err, fault.ErrUnsupported):
+		b.refused[d.Key] = true
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s: %w", kb.Printable(string(d.Key)), err)
@@ -306,6 +327,7 @@ func (b *bundler) Problem(pb kb.Problem) error {
 		b.err = pb.Err
 		return pb.Err
 	}
+	b.refused[pb.Key] = true
 	return nil
 }
 
