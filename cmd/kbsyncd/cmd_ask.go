@@ -112,10 +112,9 @@ func (a *app) reindexCommand() *cobra.Command {
 			for _, e := range bad {
 				fmt.Fprintf(a.stderr, "kbsyncd: %s: %v\n", args[0], e)
 			}
-			switch {
-			case n == 0:
+			if n == 0 {
 				fmt.Fprintf(a.stdout, "%s: no recorded document matches; run kbsyncd --once first when nothing was sent yet.\n", args[0])
-			default:
+			} else {
 				fmt.Fprintf(a.stdout, "%s: %s to be indexed anew; kbsyncd --once waits for them.\n", args[0], console.Plural(n, "document"))
 			}
 			if len(bad) > 0 {

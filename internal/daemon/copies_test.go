@@ -121,6 +121,24 @@ func TestBundleThatFailedIsSentAgain(t *testing.T) {
 	}
 }
 
+// P1: an agent that left the configuration and is gone at the vendor too does not fail passes for ever.
+func TestAgentsThatAreGoneAreForgotten(t *testing.T) {
+	c := chatbaseOnly(t, "base_url: URL/api/v2, files_url: URL/files/api/v2", "agt_a, agt_b")
+	for i := range 3 {
+		c.write(fmt.Sprintf("%d.md", i), fmt.Sprintf("# %d\n", i))
+	}
+	c.one(kbsync.Options{})
+	c.yaml = strings.Replace(c.yaml, "agt_a, agt_b", "agt_a", 1)
+	for i, code := range []int{1, 0, 0} {
+		c.chatbase.SetFaults(simulator.Faults{Next: []simulator.Fault{{
+			Route: "agent_get", Status: 404, Body: `{"error":{"code":"AGENT_NOT_FOUND","message":"Agent not found"}}`,
+		}}})
+		if e := c.one(kbsync.Options{AllowDeletes: true}); e.ExitCode() != code {
+			t.Fatalf("pass %d: %+v", i, e)
+		}
+	}
+}
+
 // The one text of a chatbot has every document under its mark, is sent when something changed, and is not sent when documents cannot
 // be read or too many are gone.
 func TestBundle(t *testing.T) {

@@ -385,7 +385,7 @@ func (p *pass) compare(ctx context.Context, m *member) error {
 		if err != nil {
 			return fmt.Errorf("%w: record of %s", state.ErrDamaged, kb.Printable(string(key)))
 		}
-		if !rec.Settled || rec.Skipped != "" {
+		if (rec.Skipped != "" || !rec.Settled) && !m.leaving {
 			continue
 		}
 		wants := m.wants(key, rec)

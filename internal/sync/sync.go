@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"kbsyncd/internal/fault"
@@ -110,12 +111,9 @@ func (e *Engine) Run(ctx context.Context, f Flow, o Options, pr *Progress) *Entr
 	if errors.Is(err, errRestart) {
 		err = fault.New(fault.ErrSetup, "the store at the vendor becomes another one again and again").WithHint("is somebody deleting and creating it?")
 	}
-	if f.Leaving && errors.Is(err, fault.ErrNotFound) {
-		// The agent is gone at the vendor as well, and its copy with it.
-		p.entry = newEntry(f, o)
-		err = nil
-		if !o.DryRun {
-			err = e.DB.Forget(p.id)
+	if f.Leaving && !o.DryRun && errors.Is(err, fault.ErrNotFound) {
+		if err = p.goneToo(err); err == nil {
+			p.entry = newEntry(f, o)
 		}
 	}
 	p.entry.finish(ctx, p, err)
@@ -125,6 +123,15 @@ func (e *Engine) Run(ctx context.Context, f Flow, o Options, pr *Progress) *Entr
 	}
 	pr.stage(StageDone)
 	return p.entry
+}
+
+// goneToo forgets the copy of an agent that left the configuration and is gone at the vendor as well, once two passes were told so.
+func (p *pass) goneToo(err error) error {
+	if slices.Contains(p.facts.Missing, p.id.Side) {
+		return p.DB.Forget(p.id)
+	}
+	p.facts.Missing = append(p.facts.Missing, p.id.Side)
+	return errors.Join(err, p.writeFacts())
 }
 
 func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {

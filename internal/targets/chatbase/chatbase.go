@@ -117,11 +117,12 @@ func (t *Target) look(ctx context.Context) (a agent, err error) {
 	id := t.client.agent
 	err = t.client.get(ctx, "get agent", nil, &a)
 	switch {
-	case errors.Is(err, fault.ErrSetup):
+	case errors.Is(err, fault.ErrSetup) && httpapi.Status(err) != http.StatusNotFound:
 		return a, err
-	case errors.Is(err, fault.ErrNotFound), httpapi.Status(err) == http.StatusBadRequest, id == "":
+	case httpapi.Status(err) == http.StatusNotFound, errors.Is(err, fault.ErrNotFound), httpapi.Status(err) == http.StatusBadRequest, id == "":
 		return a, fault.New(fault.ErrSetup, "chatbase: there is no agent %q", kb.Printable(id)).
-			WithHint("check the id under agents, base_url, and that the API key belongs to the agent's workspace").Because(adapter.Plain(err))
+			WithHint("check the id under agents, base_url, and that the API key belongs to the agent's workspace").
+			Because(fault.New(fault.ErrNotFound, "the vendor does not know it"))
 	case err != nil:
 		return a, err
 	case a.ID != id:
