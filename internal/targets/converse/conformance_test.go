@@ -161,7 +161,7 @@ func TestModeTest(t *testing.T) {
 		}
 		ids := map[targets.RemoteID]string{}
 		var all []targets.RemoteID
-		for _, name := range []string{"a.md", "b.txt", "c.md"} {
+		for _, name := range []string{"a.kbaaaaaaaaaaaaaaa-0000000000.md", "b.kbaaaaaaaaaaaaaab-0000000000.txt", "c.kbaaaaaaaaaaaaaac-0000000000.md"} {
 			res, err := target.Upload(t.Context(), []targets.Rendition{rendition(name, "zebra")})
 			if err != nil || res[0].Err != nil {
 				t.Fatal(res, err)

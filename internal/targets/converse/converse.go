@@ -1,10 +1,13 @@
 package converse
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/httpapi"
@@ -35,6 +38,8 @@ type Target struct {
 	noAgent sync.Once // the documents of an agent cannot be listed: said once
 	testing sync.Once // test mode: said once
 	unknown sync.Map  // words for a status that were logged
+
+	others atomic.Pointer[others] // as of the last whole listing
 }
 
 var (
@@ -79,11 +84,27 @@ func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 	return targets.Store{ID: "knowledge", Name: "knowledge base"}, nil
 }
 
-// Delete implements targets.Target.
+// Delete implements targets.Target. A document that is listed under a name without our mark is somebody else's, whatever the records
+// say: it stays, and counts as gone.
 func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
+	request := func(id targets.RemoteID) (httpapi.Request, error) {
+		return t.request("delete document", "delete", adapter.Vars{"id": string(id)})
+	}
+	var theirs map[targets.RemoteID]bool
+	var unseen error
+	if slices.ContainsFunc(ids, func(id targets.RemoteID) bool { _, err := request(id); return err == nil }) {
+		theirs, unseen = t.theirs(ctx)
+	}
 	return t.each(ctx, ids, func(id targets.RemoteID) (targets.Status, error) {
-		_, err := t.call(ctx, "delete document", "delete", adapter.Vars{"id": string(id)}, nil)
-		if isGone(err) {
+		r, err := request(id)
+		switch err = cmp.Or(err, unseen); {
+		case err != nil:
+			return targets.StatusUnknown, err
+		case theirs[id]:
+			t.log.Warn("a document of somebody else is left alone", "id", kb.Printable(string(id)))
+			return targets.StatusUnknown, nil
+		}
+		if _, err = t.do(ctx, "delete", r); isGone(err) {
 			err = nil
 		}
 		return targets.StatusUnknown, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -337,6 +338,46 @@ func TestAssignWithoutAList(t *testing.T) {
 	})
 }
 
+// A document without our mark is never deleted, whatever the records say; what is not listed is.
+func TestDeleteLeavesWhatIsNotOurs(t *testing.T) {
+	const page = `{"documents":[{"id":"own","name":"My notes.md"},{"id":"nameless"},{"id":"a","name":"a.kbaaaaaaaaaaaaaaa-0000000000.md"}]}`
+	ids := []targets.RemoteID{"own", "a", "nameless", "elsewhere", ""}
+	play(t, map[string]any{"GET /knowledge": page, "DELETE /knowledge/a": ``, "DELETE /knowledge/nameless": ``}, func(t *testing.T, target *Target, s *script) {
+		for range 2 { // the second time the listing is a moment old
+			res, err := target.Delete(t.Context(), ids)
+			if err != nil || res[0].Err != nil || res[1].Err != nil || res[2].Err != nil || res[3].Err != nil || res[4].Err == nil {
+				t.Errorf("%+v, %v", res, err)
+			}
+		}
+		got := s.routes()
+		slices.Sort(got)
+		if want := []string{
+			"DELETE /knowledge/a", "DELETE /knowledge/a", "DELETE /knowledge/elsewhere", "DELETE /knowledge/elsewhere",
+			"DELETE /knowledge/nameless", "DELETE /knowledge/nameless", "GET /knowledge",
+		}; !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		<-time.After(fresh)
+		if _, err := target.Delete(t.Context(), ids[:1]); err != nil || len(s.routes()) != len(got)+1 {
+			t.Errorf("later: %v, %q", err, s.routes())
+		}
+	})
+	// Where nobody can see whose they are, none is deleted.
+	for answer, class := range map[any]error{`{"surprise":1}`: fault.ErrIncomplete, 401: fault.ErrDenied, 404: fault.ErrSetup} {
+		play(t, map[string]any{"GET /knowledge": answer}, func(t *testing.T, target *Target, s *script) {
+			res, _ := target.Delete(t.Context(), ids)
+			for _, r := range res[:4] {
+				if !errors.Is(r.Err, class) {
+					t.Errorf("%v: %+v", answer, r)
+				}
+			}
+			if got := s.routes(); len(got) != 1 {
+				t.Errorf("%v: %q", answer, got)
+			}
+		})
+	}
+}
+
 // 403 speaks of something that belongs to another organisation, unless nothing worked before it.
 func TestForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -344,15 +385,15 @@ func TestForbidden(t *testing.T) {
 		if _, err := target.Connect(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
-		mine := upload(t, target, rendition("a.md", "x"))
+		mine := upload(t, target, rendition("a.kbaaaaaaaaaaaaaaa-0000000000.md", "x"))
 		b.sim.Elsewhere("theirs")
 		before := b.Requests()
 		res, err := target.Delete(t.Context(), []targets.RemoteID{"theirs", mine.ID})
 		if err != nil || !errors.Is(res[0].Err, fault.ErrRejected) || res[1].Err != nil {
 			t.Errorf("%+v, %v", res, err)
 		}
-		if n := b.Requests() - before; n != 2 {
-			t.Errorf("%d requests", n)
+		if n := b.Requests() - before; n != 3 || len(b.Documents()) != 0 {
+			t.Errorf("%d requests, %v", n, b.Documents())
 		}
 	})
 	play(t, map[string]any{"GET /agents": http.StatusForbidden}, func(t *testing.T, target *Target, _ *script) {

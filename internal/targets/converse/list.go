@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
 	"kbsyncd/internal/targets/adapter"
 )
@@ -25,11 +27,40 @@ func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error 
 	return t.documents(ctx, func(d document) error { return fn(t.remote(d)) })
 }
 
+// others are the documents of somebody else in a listing.
+type others struct {
+	ids map[targets.RemoteID]bool
+	at  time.Time // when the listing began
+}
+
+// fresh is how long a listing tells who owns what.
+const fresh = time.Minute
+
+// theirs gives the documents whose name carries no mark of ours. What has no name may be ours.
+func (t *Target) theirs(ctx context.Context) (map[targets.RemoteID]bool, error) {
+	if o := t.others.Load(); o != nil && time.Since(o.at) < fresh {
+		return o.ids, nil
+	}
+	if err := t.documents(ctx, func(document) error { return nil }); err != nil {
+		return nil, err
+	}
+	return t.others.Load().ids, nil
+}
+
 func (t *Target) documents(ctx context.Context, fn func(document) error) error {
+	seen := &others{ids: map[targets.RemoteID]bool{}, at: time.Now()}
 	err := t.rows(ctx, "list documents", "list", nil, listNames, func(row json.RawMessage) (string, func() error) {
 		d := documentOf(asObject(row))
-		return d.id, func() error { return fn(d) }
+		return d.id, func() error {
+			if _, _, marked := kb.ParseName(d.name); d.name != "" && !marked {
+				seen.ids[targets.RemoteID(d.id)] = true
+			}
+			return fn(d)
+		}
 	})
+	if err == nil {
+		t.others.Store(seen)
+	}
 	if isGone(err) {
 		return fault.New(fault.ErrSetup, "converse: the documents cannot be listed").WithHint("check base_url").Because(adapter.Plain(err))
 	}

@@ -139,7 +139,7 @@ func (t *Target) item(ctx context.Context, id targets.RemoteID) (item, error) {
 	return item{}, fault.New(fault.ErrIncomplete, "hamsa: get item: the answer does not hold item %s", kb.Printable(string(id)))
 }
 
-// Rename implements targets.Renamer. What was retired counts as gone.
+// Rename implements targets.Renamer. What was retired counts as gone, and so does what somebody made his own.
 func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (targets.Remote, error) {
 	if err := checkName(name); err != nil {
 		return targets.Remote{}, err
@@ -148,8 +148,8 @@ func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (
 	if err != nil {
 		return targets.Remote{}, err
 	}
-	if _, _, retired := formerName(it.Name); retired {
-		return targets.Remote{}, fault.New(fault.ErrNotFound, "hamsa: item %s is out of use", id)
+	if _, _, ours := kb.ParseName(it.Name); !ours {
+		return targets.Remote{}, fault.New(fault.ErrNotFound, "hamsa: item %s is out of use, or somebody's own", kb.Printable(string(id)))
 	}
 	if it, err = t.rename(ctx, id, name); err != nil {
 		return targets.Remote{}, err

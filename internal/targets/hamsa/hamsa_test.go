@@ -209,6 +209,25 @@ func TestRetireLeavesNamesOfOthers(t *testing.T) {
 	})
 }
 
+// An item without our mark is neither deleted nor renamed, whatever the records say.
+func TestDeleteLeavesWhatIsNotOurs(t *testing.T) {
+	for _, try := range []bool{true, false} {
+		in(t, func(c *Config) { c.TryDelete = try }, func(t *testing.T, target *Target, f *fake) {
+			f.deletes = true
+			id := targets.RemoteID(f.put("My notes", "PROCESSED"))
+			if res := remove(t, target, id); !res[0].Left {
+				t.Errorf("%+v", res)
+			}
+			if _, err := target.Rename(t.Context(), id, doc("a.md", "text").Name); !errors.Is(err, fault.ErrNotFound) {
+				t.Errorf("renamed: %v", err)
+			}
+			if got := f.names(); !slices.Equal(got, []string{"My notes"}) || f.count("DELETE")+f.count("PATCH") != 0 {
+				t.Errorf("%q, %q", got, f.requests)
+			}
+		})
+	}
+}
+
 func TestTryDelete(t *testing.T) {
 	try := func(c *Config) { c.TryDelete = true }
 	in(t, try, func(t *testing.T, target *Target, f *fake) {

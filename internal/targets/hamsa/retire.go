@@ -16,7 +16,7 @@ import (
 
 // Delete implements targets.Target. No deletion is documented: unless the configuration says to try one, an item is made
 // inactive for the agents that it was taken from and gets a name that says that it is out of use. It does not touch the
-// lists of agents.
+// lists of agents. An item whose name carries no mark was named by somebody else since, and stays as it is.
 func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
 	out := make([]targets.Result, len(ids))
 	err := adapter.Each(ctx, t.cfg.Concurrency, out, func(i int) (err error) {
@@ -29,12 +29,23 @@ func (t *Target) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.
 
 // remove deletes an item or takes it out of use; left tells that it is still there.
 func (t *Target) remove(ctx context.Context, id targets.RemoteID) (left bool, err error) {
-	if t.deletes() {
+	it, err := t.item(ctx, id)
+	if errors.Is(err, fault.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, _, inUse := kb.ParseName(it.Name)
+	if _, _, retired := formerName(it.Name); t.deletes() && (inUse || retired) {
 		if gone, err := t.tryDelete(ctx, id); gone || err != nil {
 			return false, err
 		}
 	}
-	return t.retire(ctx, id)
+	if !inUse {
+		return true, nil
+	}
+	return t.retire(ctx, it)
 }
 
 // tryDelete deletes an item and looks whether it is gone. gone is false without an error where the vendor refuses, and when
@@ -68,18 +79,9 @@ func (t *Target) tryDelete(ctx context.Context, id targets.RemoteID) (gone bool,
 	return false, nil
 }
 
-// retire takes an item out of use. An item whose name carries no mark was named by somebody else since, and keeps it.
-func (t *Target) retire(ctx context.Context, id targets.RemoteID) (left bool, err error) {
-	it, err := t.item(ctx, id)
-	if errors.Is(err, fault.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if _, _, ours := kb.ParseName(it.Name); !ours {
-		return true, nil
-	}
+// retire takes an item out of use.
+func (t *Target) retire(ctx context.Context, it item) (left bool, err error) {
+	id := targets.RemoteID(it.ID)
 	for _, agent := range t.dropped.from(id) {
 		if err := t.deactivate(ctx, agent, id); adapter.Ends(ctx, err) {
 			return false, err
