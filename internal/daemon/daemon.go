@@ -80,7 +80,7 @@ func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbs
 	started := time.Now()
 	// The engine for PDF files takes seconds to prepare, once for a machine.
 	convert.SetCacheDir(p.Config.State + ".cache")
-	defer func() { _ = convert.Close() }()
+	defer func() { _ = convert.Close() }() //nolint:contextcheck // it ends what is left also after an interruption
 	s, err := p.open(o.Only)
 	if err != nil {
 		return nil, fault.New(fault.ErrSetup, "%s", p.Config.File).Because(err)

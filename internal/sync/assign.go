@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -340,16 +341,17 @@ func (p *pass) rosterDigest() string {
 			rules[m.ID] = m.Rule
 		}
 	}
-	text := p.place()
+	var text strings.Builder
+	text.WriteString(p.place())
 	for _, id := range slices.Sorted(maps.Keys(rules)) {
-		text += fmt.Sprintf(" %q %q", id, rules[id])
+		fmt.Fprintf(&text, " %q %q", id, rules[id])
 	}
 	for _, id := range p.facts.Linked {
 		if _, ok := rules[id]; !ok {
-			text += fmt.Sprintf(" -%q", id)
+			fmt.Fprintf(&text, " -%q", id)
 		}
 	}
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:8])
 }
 
