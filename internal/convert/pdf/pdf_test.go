@@ -14,6 +14,7 @@ import (
 
 	"kbsyncd/internal/convert/markup"
 	"kbsyncd/internal/convert/pdf"
+	"kbsyncd/internal/convert/readertest"
 	"kbsyncd/internal/fault"
 )
 
@@ -250,6 +251,10 @@ func TestDamagedFiles(t *testing.T) {
 	writer, err := os.ReadFile("testdata/writer.pdf")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if os.Getenv("KBSYNC_MUTATIONS") != "" { // each takes this reader a while
+		readertest.Mutate(t, [][]byte{file("T", text("some", "text"), text("more")), writer}, pdf.Read)
+		return
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, sample := range [][]byte{file("T", text("some", "text"), text("more")), writer} {
