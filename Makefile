@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 BENCH ?= .
 
 .DEFAULT_GOAL := build
-.PHONY: demo test lint race fuzz bench picture crash build tools help
+.PHONY: demo test lint race damage conversion fuzz bench picture crash build tools help
 
 demo: ## run the demo: simulated vendors, sample documents, the real engine
 	go run ./cmd/kbsyncd demo
@@ -21,6 +21,12 @@ race: ## run all tests with the race detector, in random order
 
 fuzz: ## run every fuzz test for FUZZTIME (default 30s)
 	FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+damage: ## give every reader of foreign formats 10,000 damaged documents
+	KBSYNC_MUTATIONS=10000 go test -count=1 -run Damaged -timeout 40m ./internal/convert/...
+
+conversion: ## measure conversion against pandoc and pdftotext, for docs/conversion.md; needs libreoffice as well
+	KBSYNC_CONVERSION=1 go test -count=1 -v -run TestConversion -timeout 20m ./internal/bench
 
 bench: ## compare with find, sha256sum, rclone and the ideal; KBSYNC_BENCH_FILES=100000,1000000 chooses sizes
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m ./internal/bench
