@@ -138,7 +138,10 @@ func Merge(entries []*Entry) []*Entry {
 
 // join adds the entry of another copy.
 func (e *Entry) join(o *Entry) {
-	if outcomeRank(o.Outcome) > outcomeRank(e.Outcome) {
+	switch {
+	case (e.Outcome == OutcomeError) != (o.Outcome == OutcomeError):
+		e.Outcome = OutcomeIncomplete // one copy could not be had, the others went on
+	case outcomeRank(o.Outcome) > outcomeRank(e.Outcome):
 		e.Outcome = o.Outcome
 	}
 	for into, n := range map[*int]int{
