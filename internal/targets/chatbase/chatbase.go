@@ -157,18 +157,21 @@ func (t *Target) get(ctx context.Context, id targets.RemoteID) (s source, err er
 	return s, nil
 }
 
-// ours is get for a source that is about to be changed or deleted. One whose name carries no mark any more is somebody's own, made so in
+// ours is get for a source of ours. One whose name carries no mark any more is somebody's own, made so in
 // the dashboard, and as good as gone. An answer without a name proves nothing.
 func (t *Target) ours(ctx context.Context, id targets.RemoteID) (source, error) {
 	s, err := t.get(ctx, id)
-	if err != nil || s.Name == "" {
-		return s, err
-	}
-	if _, _, marked := kb.ParseName(s.Name); !marked {
+	if err == nil && foreign(s.Name) {
 		t.log.Warn("a source that somebody renamed is left alone", "id", kb.Printable(s.ID), "name", kb.Printable(s.Name))
 		return s, fault.New(fault.ErrNotFound, "chatbase: source %s was renamed to %q and is left alone", kb.Printable(s.ID), kb.Printable(s.Name))
 	}
-	return s, nil
+	return s, err
+}
+
+// foreign tells the name of a source that is not ours.
+func foreign(name string) bool {
+	_, _, marked := kb.ParseName(name)
+	return name != "" && !marked
 }
 
 // Delete implements targets.Target. A source that somebody made his own stays, and counts as gone.

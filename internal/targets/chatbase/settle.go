@@ -147,7 +147,7 @@ func (t *Target) Finish(ctx context.Context) error {
 	return err
 }
 
-// Statuses implements targets.Settler.
+// Statuses implements targets.Settler. A source that carries no mark of ours is not the one that was asked for.
 func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, fn func(targets.Remote)) error {
 	if len(ids) == 0 {
 		return nil
@@ -160,7 +160,7 @@ func (t *Target) Statuses(ctx context.Context, ids map[targets.RemoteID]string, 
 	}
 	given := map[targets.RemoteID]bool{}
 	return t.List(ctx, func(r targets.Remote) error {
-		if name, asked := ids[r.ID]; asked && !given[r.ID] {
+		if name, asked := ids[r.ID]; asked && !given[r.ID] && !foreign(r.Name) {
 			given[r.ID] = true
 			fn(asOf(r, name))
 		}
@@ -176,7 +176,7 @@ func (t *Target) statusesByID(ctx context.Context, ids map[targets.RemoteID]stri
 	for i, id := range all {
 		name := ids[id]
 		g.Go(func() error {
-			s, err := t.get(ctx, id)
+			s, err := t.ours(ctx, id)
 			if errors.Is(err, fault.ErrNotFound) {
 				return nil
 			}

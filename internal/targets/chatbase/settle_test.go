@@ -40,9 +40,11 @@ func TestStatusWords(t *testing.T) {
 
 func TestStatuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		list := listOf(`{"id":"s1","name":"`+oldName+`","status":"trained"}`, `{"id":"s2","name":"x","status":"toBeDeleted"}`, `{"id":"s4","name":"`+newName+`","status":"failed"}`)
+		list := listOf(`{"id":"s1","name":"`+oldName+`","status":"trained"}`, `{"id":"s2","name":"x","status":"toBeDeleted"}`, `{"id":"s4","name":"`+newName+`","status":"failed"}`,
+			`{"id":"s5","name":"My notes","status":"trained"}`)
 		target, v := fake(t, nil, script{
 			"GET /sources": {list}, "GET /sources/s1": {`200 {"id":"s1","name":"` + oldName + `","status":"trained"}`},
+			"GET /sources/s5": {`200 {"id":"s5","name":"My notes","status":"trained"}`},
 			"GET /sources/s2": {`200 {"id":"s2","status":"toBeDeleted"}`}, "GET /sources/s3": {refusal(404, "SOURCE_NOT_FOUND")},
 		}.handler())
 		few := map[targets.RemoteID]string{"s1": newName, "s2": "x", "s3": "x"}
@@ -53,13 +55,16 @@ func TestStatuses(t *testing.T) {
 		if n := v.count("GET /sources"); n != 0 {
 			t.Errorf("%d listings for three sources", n)
 		}
-		few["s4"], few["s1"] = newName, oldName
+		few["s4"], few["s1"], few["s5"] = newName, oldName, oldName
 		got = statusOf(t, target, few)
 		if len(got) != 2 || got["s1"].Status != targets.StatusDone || got["s4"].Status != targets.StatusFailed || got["s4"].Detail == "" {
 			t.Errorf("a look at the list: %+v", got)
 		}
 		if n := len(v.requests()); n != 5 {
 			t.Errorf("%d requests: %q", n, v.requests())
+		}
+		if got = statusOf(t, target, map[targets.RemoteID]string{"s5": newName}); len(got) != 0 {
+			t.Errorf("a look at somebody's own: %+v", got)
 		}
 	})
 }
