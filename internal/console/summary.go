@@ -17,7 +17,7 @@ func (c *Console) Summary(r *kbsync.Report) {
 	names := labels(r.Syncs)
 	width := 0
 	for _, n := range names {
-		width = max(width, len(n))
+		width = max(width, utf8.RuneCountInString(n))
 	}
 	for i, e := range r.Syncs {
 		c.Printf("%s   %s\n", c.style(bold, pad(names[i], width)), c.outcome(e))
@@ -245,7 +245,7 @@ func (c *Console) Status(entries []*kbsync.Entry, note func(int) string) {
 	names := labels(entries)
 	width := 0
 	for _, n := range names {
-		width = max(width, len(n))
+		width = max(width, utf8.RuneCountInString(n))
 	}
 	for i, e := range entries {
 		if e.Outcome == "never run" {
