@@ -44,8 +44,7 @@ func Read(ctx context.Context, src []byte, l markup.Limits) (markup.Result, erro
 				continue // one page that cannot be read is no reason to lose the others
 			}
 			if size += int64(len(text)); size > l.Output {
-				return fault.New(fault.ErrUnsupported, "it gives more than %d bytes of text", l.Output).
-					WithHint("divide it into smaller files")
+				return tooMuch(l)
 			}
 			pages = append(pages, text)
 		}
@@ -54,13 +53,9 @@ func Read(ctx context.Context, src []byte, l markup.Limits) (markup.Result, erro
 	if err != nil {
 		return markup.Result{}, err
 	}
-	md, err := join(pages)
+	md, err := join(ctx, pages, l)
 	if err != nil {
 		return markup.Result{}, err
-	}
-	if int64(len(md)) > l.Output {
-		return markup.Result{}, fault.New(fault.ErrUnsupported, "it gives more than %d bytes of text", l.Output).
-			WithHint("divide it into smaller files")
 	}
 	return markup.Result{Title: goodTitle(title), Markdown: md}, nil
 }
