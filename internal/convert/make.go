@@ -20,8 +20,9 @@ import (
 
 const (
 	maxSource  = 64 << 20 // bytes of a document that is converted
+	factor     = 4        // bytes that a byte of a document may take while it is read
 	minWeight  = 16 << 20 // a small document may unpack to much more
-	allSources = 96 << 20 // bytes of documents that are converted at the same time
+	allSources = 96 << 20 // what is read at the same time weighs, so that of two large documents one waits
 	patience   = 3 * time.Minute
 )
 
@@ -105,10 +106,7 @@ func produceAnew(ctx context.Context, d kb.Document, by recipe, vet func([]byte)
 		}
 		defer q.Release(1)
 	}
-	weight := int64(maxSource)
-	if d.Size >= 0 {
-		weight = min(max(d.Size, minWeight), maxSource)
-	}
+	weight := weigh(d.Size)
 	if err := kitchen.Acquire(ctx, weight); err != nil {
 		return nil, err
 	}
@@ -126,6 +124,14 @@ func produceAnew(ctx context.Context, d kb.Document, by recipe, vet func([]byte)
 	}
 	products.put(d, by, p)
 	return p, nil
+}
+
+// weigh is what reading a document of a size (-1: unknown) weighs, up to all that is read at the same time.
+func weigh(size int64) int64 {
+	if size < 0 || size > allSources/factor {
+		return allSources
+	}
+	return max(size*factor, minWeight)
 }
 
 // load reads a whole document.

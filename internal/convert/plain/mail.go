@@ -23,6 +23,8 @@ import (
 const (
 	maxMailDepth = 10   // parts within parts
 	maxMailParts = 1000 // of one mail, all together
+
+	maxMailHead = 1 << 20 // bytes of the header of a message or a part
 )
 
 // headerWords decodes the words of a header (RFC 2047).
@@ -34,7 +36,7 @@ func Mail(ctx context.Context, src []byte, l markup.Limits) (markup.Result, erro
 	if int64(len(src)) > l.Unpacked {
 		return markup.Result{}, fault.New(fault.ErrUnsupported, "it has %d bytes, above the limit of %d", len(src), l.Unpacked).WithHint("remove its attachments")
 	}
-	m := &mailReader{ctx: ctx, l: l, w: markup.NewWriter(l.Output)}
+	m := &mailReader{ctx: ctx, l: l, w: markup.NewWriter(l.Output), left: l.Unpacked}
 	title, err := m.message(src, 0)
 	if err != nil {
 		return markup.Result{}, err
@@ -55,6 +57,7 @@ type mailReader struct {
 	l        markup.Limits
 	w        *markup.Writer
 	parts    int
+	left     int64 // bytes that may still be copied out of parts; parts within parts are copied again
 	attached []string
 }
 
@@ -68,7 +71,13 @@ func (m *mailReader) message(src []byte, depth int) (string, error) {
 			src = src[i+1:]
 		}
 	}
-	msg, err := mail.ReadMessage(bufio.NewReader(bytes.NewReader(bytes.TrimLeft(src, "\r\n"))))
+	src = bytes.TrimLeft(src, "\r\n")
+	if headSize(src) > maxMailHead {
+		return "", fault.New(fault.ErrUnsupported, "the header of the mail message is above %d MB", maxMailHead>>20).WithHint("save its text alone")
+	}
+	rest := bytes.NewReader(src)
+	buffered := bufio.NewReader(rest)
+	msg, err := mail.ReadMessage(buffered)
 	if err != nil || len(msg.Header) == 0 {
 		return "", fault.New(fault.ErrUnsupported, "it is no mail message").Because(err).WithHint("export it again as EML, or save it as text")
 	}
@@ -90,12 +99,22 @@ func (m *mailReader) message(src []byte, depth int) (string, error) {
 		head.Add(markup.Run{Text: " " + value})
 	}
 	m.w.Paragraph(head)
-	body, err := io.ReadAll(msg.Body)
-	if err != nil {
-		return "", fault.New(fault.ErrUnsupported, "the mail message is damaged").Because(err).WithHint("export it again")
-	}
+	body := src[len(src)-rest.Len()-buffered.Buffered():] // what msg.Body would copy
 	_, err = m.part(msg.Header, body, depth)
 	return decodeHeader(msg.Header.Get("Subject")), err
+}
+
+// headSize is where the header of a message ends, at its first blank line.
+func headSize(src []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(src[i:], '\n')
+		if n < 0 {
+			return len(src)
+		}
+		if i += n + 1; bytes.HasPrefix(src[i:], []byte("\n")) || bytes.HasPrefix(src[i:], []byte("\r\n")) {
+			return i
+		}
+	}
 }
 
 func decodeHeader(s string) string {
@@ -116,26 +135,46 @@ func (m *mailReader) part(h header, body []byte, depth int) (bool, error) {
 	if m.parts++; m.parts > maxMailParts || depth > maxMailDepth {
 		return false, fault.New(fault.ErrUnsupported, "the mail message has too many parts").WithHint("save its text alone")
 	}
-	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		kind, params = "text/plain", nil
-	}
+	kind, params := mediaType(h)
 	if name, ok := attachment(h, kind, params); ok {
 		m.attached = append(m.attached, name)
 		return false, nil
 	}
-	switch {
-	case strings.HasPrefix(kind, "multipart/"):
+	if strings.HasPrefix(kind, "multipart/") {
 		return m.multi(kind, params["boundary"], body, depth)
-	case kind == "message/rfc822":
-		_, err := m.message(transfer(h, body), depth+1)
+	}
+	body, err := m.transfer(h, body)
+	if err != nil {
+		return false, err
+	}
+	switch kind {
+	case "message/rfc822":
+		_, err := m.message(body, depth+1)
 		return true, err
-	case kind == "text/html":
-		md, err := htmlmd.Fragment(m.ctx, text(transfer(h, body), params["charset"]), m.l)
+	case "text/html":
+		md, err := htmlmd.Fragment(m.ctx, text(body, params["charset"]), m.l)
 		m.w.Markdown(md)
 		return len(md) > 0, err
 	}
-	return m.plain(text(transfer(h, body), params["charset"])), nil
+	if int64(len(body)) > m.l.Output {
+		return false, fault.New(fault.ErrUnsupported, "its text is larger than %d MB", m.l.Output>>20).WithHint("divide it")
+	}
+	return m.plain(text(body, params["charset"])), nil
+}
+
+func mediaType(h header) (string, map[string]string) {
+	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return "text/plain", nil
+	}
+	return kind, params
+}
+
+// attached tells that a part is an attachment, whose bytes nobody asks for.
+func attached(h header) bool {
+	kind, params := mediaType(h)
+	_, ok := attachment(h, kind, params)
+	return ok
 }
 
 // attachment tells that a part is one, and its name.
@@ -155,6 +194,15 @@ func attachment(h header, kind string, params map[string]string) (string, bool) 
 	return name, true
 }
 
+// copied reads a part. What is damaged is read as far as it goes.
+func (m *mailReader) copied(r io.Reader) ([]byte, error) {
+	b, _ := io.ReadAll(io.LimitReader(r, m.left+1))
+	if m.left -= int64(len(b)); m.left < 0 {
+		return nil, fault.New(fault.ErrUnsupported, "the parts within its parts have more than %d MB", m.l.Unpacked>>20).WithHint("remove its attachments, or save its text alone")
+	}
+	return b, nil
+}
+
 // multi writes the parts of a part: of alternatives the best, else all.
 func (m *mailReader) multi(kind, boundary string, body []byte, depth int) (bool, error) {
 	type piece struct {
@@ -168,11 +216,13 @@ func (m *mailReader) multi(kind, boundary string, body []byte, depth int) (bool,
 		if err != nil {
 			break // its end, or what cannot be read behind what could
 		}
-		b, err := io.ReadAll(p)
-		pieces = append(pieces, piece{p.Header, b})
-		if err != nil {
-			break
+		var b []byte
+		if !attached(p.Header) {
+			if b, err = m.copied(p); err != nil {
+				return false, err
+			}
 		}
+		pieces = append(pieces, piece{p.Header, b})
 	}
 	some := false
 	for _, plainFirst := range []bool{true, false} {
@@ -191,19 +241,16 @@ func (m *mailReader) multi(kind, boundary string, body []byte, depth int) (bool,
 	return some, nil
 }
 
-// transfer undoes the transfer encoding. What is damaged is read as far as it goes.
-func transfer(h header, body []byte) []byte {
-	var r io.Reader
+// transfer undoes the transfer encoding.
+func (m *mailReader) transfer(h header, body []byte) ([]byte, error) {
 	switch strings.ToLower(strings.TrimSpace(h.Get("Content-Transfer-Encoding"))) {
 	case "base64":
-		r = base64.NewDecoder(base64.StdEncoding, bytes.NewReader(body))
+		return m.copied(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(body)))
 	case "quoted-printable":
-		r = quotedprintable.NewReader(bytes.NewReader(body))
+		return m.copied(quotedprintable.NewReader(bytes.NewReader(body)))
 	default:
-		return body
+		return body, nil
 	}
-	out, _ := io.ReadAll(r)
-	return out
 }
 
 // text decodes the characters of a part.

@@ -3,6 +3,7 @@ package plain
 import (
 	"context"
 	"html"
+	"iter"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ var (
 const (
 	cuePause  = 2 * time.Second // between cues begins a paragraph
 	paragraph = 600             // bytes after which the end of a sentence ends it
+
+	maxSubtitles = 16 << 20 // bytes: those of a day have one or two million
+	maxCueLines  = 1000     // of one cue
 )
 
 // cue is a piece of text with its time.
@@ -33,48 +37,71 @@ type cue struct {
 // Subtitles is the reader of subtitles (SRT, WebVTT, SBV): their text without numbers and times, in paragraphs by pauses and speakers.
 // What captions that roll repeat is written once.
 func Subtitles(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
+	if len(src) > maxSubtitles {
+		return markup.Result{}, fault.New(fault.ErrUnsupported, "it has %d MB, above the limit of %d MB for subtitles", len(src)>>20, maxSubtitles>>20).
+			WithHint("divide it into smaller files")
+	}
 	text, err := decode(ctx, src, l)
 	if err != nil {
 		return markup.Result{}, err
 	}
-	cues := parseCues(strings.ReplaceAll(strings.ReplaceAll(string(text), "\r\n", "\n"), "\r", "\n"))
-	if len(cues) == 0 {
-		return markup.Result{}, fault.New(fault.ErrUnsupported, "it holds no subtitles").WithHint("save it as SRT or WebVTT, or as plain text")
-	}
-	if err := ctx.Err(); err != nil {
-		return markup.Result{}, err
-	}
 	w := markup.NewWriter(l.Output)
-	var p []string
-	size := 0
-	end := func() {
-		if len(p) > 0 {
-			w.Paragraph(markup.Text(strings.Join(p, " ")))
-		}
-		p, size = nil, 0
-	}
+	var p speech
 	var before cue
-	for i, c := range cues {
-		fresh := unrolled(before.lines, c.lines)
-		for _, line := range fresh {
-			last := ""
-			if len(p) > 0 {
-				last = p[len(p)-1]
-			}
+	n := 0
+	for c := range cues(strings.ReplaceAll(strings.ReplaceAll(string(text), "\r\n", "\n"), "\r", "\n")) {
+		if n%1000 == 0 && ctx.Err() != nil {
+			return markup.Result{}, ctx.Err()
+		}
+		if len(c.lines) > maxCueLines {
+			return markup.Result{}, fault.New(fault.ErrUnsupported, "it shows more than %d lines at one time", maxCueLines).WithHint("save it as plain text")
+		}
+		for _, line := range unrolled(before.lines, c.lines) {
 			switch {
-			case last != "" && len(c.lines) == 1 && len(before.lines) == 1 && strings.HasPrefix(line, last+" "): // a caption that grows
-				p = p[:len(p)-1]
-			case i > 0 && c.from-before.to >= cuePause, speaks(line), size > paragraph && strings.ContainsAny(last[max(0, len(last)-1):], ".?!…"):
-				end()
+			case p.last != "" && len(c.lines) == 1 && len(before.lines) == 1 && strings.HasPrefix(line, p.last+" "): // a caption that grows
+				p.last = ""
+			case n > 0 && c.from-before.to >= cuePause, speaks(line), p.size > paragraph && strings.ContainsAny(p.last[max(0, len(p.last)-1):], ".?!…"):
+				p.end(w)
 			}
-			p = append(p, line)
-			size += len(line)
+			p.add(line)
 			before.to = c.to
 		}
 		before = c
+		n++
 	}
-	end()
+	if n == 0 {
+		return markup.Result{}, fault.New(fault.ErrUnsupported, "it holds no subtitles").WithHint("save it as SRT or WebVTT, or as plain text")
+	}
+	p.end(w)
 	return w.Result("")
+}
+
+// speech is a paragraph while it grows. Its last line stays apart, because the next may replace it.
+type speech struct {
+	text strings.Builder
+	last string
+	size int // bytes of all lines, those that were replaced too
+}
+
+func (p *speech) add(line string) {
+	p.flush()
+	p.last = line
+	p.size += len(line)
+}
+
+func (p *speech) flush() {
+	if p.text.Len() > 0 && p.last != "" {
+		p.text.WriteByte(' ')
+	}
+	p.text.WriteString(p.last)
+	p.last = ""
+}
+
+// end writes the paragraph and begins another.
+func (p *speech) end(w *markup.Writer) {
+	p.flush()
+	w.Paragraph(markup.Text(p.text.String()))
+	*p = speech{}
 }
 
 // speaks tells that another person begins to speak.
@@ -90,8 +117,8 @@ func speaks(line string) bool {
 func unrolled(before, now []string) []string {
 	for n := min(len(before), len(now)); n > 0; n-- {
 		same := true
-		for i := range n {
-			same = same && before[len(before)-n+i] == now[i]
+		for i := 0; same && i < n; i++ {
+			same = before[len(before)-n+i] == now[i]
 		}
 		if same {
 			return now[n:]
@@ -100,38 +127,41 @@ func unrolled(before, now []string) []string {
 	return now
 }
 
-// parseCues reads all three formats: a line of times begins a cue, a blank line ends it, and all else is not said.
-func parseCues(text string) []cue {
-	var cues []cue
-	var c *cue
-	for line := range strings.SplitSeq(text, "\n") {
-		if m := cueTimes.FindStringSubmatch(line); m != nil {
-			cues = append(cues, cue{from: clock(m[1]), to: clock(m[2])})
-			c = &cues[len(cues)-1]
-			continue
-		}
-		if strings.TrimSpace(line) == "" {
-			if c != nil && (len(c.lines) > 0 || line == "") {
-				c = nil
+// cues reads all three formats: a line of times begins a cue, a blank line ends it, and all else is not said. Cues without text are
+// left out; of one with too many lines only the first are kept, one above the limit.
+func cues(text string) iter.Seq[cue] {
+	return func(yield func(cue) bool) {
+		var c *cue
+		for line := range strings.SplitSeq(text, "\n") {
+			if m := cueTimes.FindStringSubmatch(line); m != nil {
+				if c != nil && len(c.lines) > 0 && !yield(*c) {
+					return
+				}
+				c = &cue{from: clock(m[1]), to: clock(m[2])}
+				continue
 			}
-			continue
+			if c == nil {
+				continue
+			}
+			if strings.TrimSpace(line) == "" {
+				if len(c.lines) > 0 && !yield(*c) {
+					return
+				}
+				if len(c.lines) > 0 || line == "" {
+					c = nil
+				}
+				continue
+			}
+			line = voice.ReplaceAllString(line, "$1: ")
+			line = html.UnescapeString(cueTags.ReplaceAllString(line, ""))
+			if line = oneLine(line); line != "" && len(c.lines) <= maxCueLines {
+				c.lines = append(c.lines, line)
+			}
 		}
-		if c == nil {
-			continue
-		}
-		line = voice.ReplaceAllString(line, "$1: ")
-		line = html.UnescapeString(cueTags.ReplaceAllString(line, ""))
-		if line = strings.Join(strings.Fields(markup.Clean(line)), " "); line != "" {
-			c.lines = append(c.lines, line)
+		if c != nil && len(c.lines) > 0 {
+			yield(*c)
 		}
 	}
-	kept := cues[:0]
-	for _, c := range cues {
-		if len(c.lines) > 0 {
-			kept = append(kept, c)
-		}
-	}
-	return kept
 }
 
 // clock is a time such as 1:02:03.456 or 02:03,456.

@@ -12,8 +12,11 @@ import (
 	"kbsyncd/internal/fault"
 )
 
-// maxColumns is the most columns a table may have: more is no table for people.
-const maxColumns = 2000
+const (
+	maxColumns    = 2000    // of a table: more is no table for people
+	maxDelimiters = 1 << 18 // of a row, those in its values too
+	maxRow        = 8 << 20 // bytes of a row
+)
 
 // CSV is the reader of tables whose values are parted by commas, semicolons, tabs or bars, whichever parts the first lines most
 // evenly. The first row is the table's head. Rows may be of different lengths; line breaks within a value become blanks.
@@ -48,7 +51,7 @@ func delimiter(text []byte) rune {
 	best, bestRows, bestColumns := ',', 0, 0
 	head := text[:min(len(text), 64<<10)]
 	for _, d := range ",;\t|" {
-		r := rows(head, d)
+		r := rows(bytes.NewReader(head), d)
 		counts := make(map[int]int)
 		for range sample {
 			record, err := r.Read()
@@ -66,8 +69,8 @@ func delimiter(text []byte) rune {
 	return best
 }
 
-func rows(text []byte, delimiter rune) *csv.Reader {
-	r := csv.NewReader(bytes.NewReader(text))
+func rows(text io.Reader, delimiter rune) *csv.Reader {
+	r := csv.NewReader(text)
 	r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.ReuseRecord = delimiter, true, -1, true
 	return r
 }
@@ -80,14 +83,13 @@ func table(ctx context.Context, text []byte, delimiter rune, l markup.Limits) (m
 		for len(record) > width && strings.TrimSpace(record[len(record)-1]) == "" {
 			record = record[:len(record)-1]
 		}
-		width = max(width, len(record))
+		if width = max(width, len(record)); width > maxColumns {
+			return fault.New(fault.ErrUnsupported, "it has %d columns, above the limit of %d", width, maxColumns).WithHint("divide it into narrower tables")
+		}
 		return nil
 	})
 	if err != nil {
 		return markup.Result{}, err
-	}
-	if width > maxColumns {
-		return markup.Result{}, fault.New(fault.ErrUnsupported, "it has %d columns, above the limit of %d", width, maxColumns).WithHint("divide it into narrower tables")
 	}
 	var out bytes.Buffer
 	head := true
@@ -124,9 +126,34 @@ func table(ctx context.Context, text []byte, delimiter rune, l markup.Limits) (m
 	return markup.Result{Markdown: out.Bytes()}, nil
 }
 
+// feed gives a table to the reader of its rows, which takes as much memory as a row asks for, and stops at a row that is none.
+type feed struct {
+	text       []byte
+	delimiter  byte
+	bytes      int // since the last row ended, as are the delimiters
+	delimiters int
+}
+
+// Read implements io.Reader.
+func (f *feed) Read(p []byte) (int, error) {
+	if f.bytes > maxRow || f.delimiters > maxDelimiters {
+		return 0, fault.New(fault.ErrUnsupported, "a row of it has more than %d MB or %d values", maxRow>>20, maxDelimiters).
+			WithHint("see whether a quotation mark is missing, and save it again as CSV")
+	}
+	if len(f.text) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, f.text)
+	f.text = f.text[n:]
+	f.bytes += n
+	f.delimiters += bytes.Count(p[:n], []byte{f.delimiter})
+	return n, nil
+}
+
 // each calls fn with every row.
 func each(ctx context.Context, text []byte, delimiter rune, fn func([]string) error) error {
-	r := rows(text, delimiter)
+	in := &feed{text: text, delimiter: byte(delimiter)} // all delimiters are ASCII
+	r := rows(in, delimiter)
 	for n := 0; ; n++ {
 		if n%1000 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -135,9 +162,12 @@ func each(ctx context.Context, text []byte, delimiter rune, fn func([]string) er
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case errors.Is(err, fault.ErrUnsupported):
+			return err
 		case err != nil:
 			return fault.New(fault.ErrUnsupported, "the table cannot be read").Because(err).WithHint("save it again as CSV")
 		}
+		in.bytes, in.delimiters = 0, 0
 		if err := fn(record); err != nil {
 			return err
 		}
@@ -155,7 +185,7 @@ func blank(record []string) bool {
 
 // cell writes a value on one line. Only what would end the cell or begin a tag is escaped: values are searched for as they are.
 func cell(out *bytes.Buffer, v string) {
-	v = strings.Join(strings.Fields(markup.Clean(v)), " ")
+	v = oneLine(v)
 	for i := range len(v) {
 		switch c := v[i]; {
 		case c == '|', c == '`', c == '\\' && i+1 < len(v) && v[i+1] == '|', c == '<' && i+1 < len(v) && (v[i+1] == '/' || v[i+1] == '!' || 'a' <= v[i+1]|0x20 && v[i+1]|0x20 <= 'z'):
@@ -163,4 +193,16 @@ func cell(out *bytes.Buffer, v string) {
 		}
 		out.WriteByte(v[i])
 	}
+}
+
+// oneLine is a text with one blank for each run of white space. It is done word by word, for a value may have millions of them.
+func oneLine(s string) string {
+	var b strings.Builder
+	for word := range strings.FieldsSeq(markup.Clean(s)) {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
