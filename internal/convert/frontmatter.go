@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,10 +31,14 @@ type front struct {
 }
 
 // readFront reads the front matter that a document begins with. What cannot be parsed is content, because
-// Markdown may begin with a rule; only a wrong value under kbsync is an error.
+// Markdown may begin with a rule; only a wrong value under kbsync is an error, and kbsync in what cannot be parsed: a document that
+// is kept from some agents must not reach them by a slip in its title.
 func readFront(head []byte) (front, error) {
 	sign, block, size := frontBlock(head)
 	if size == 0 {
+		if bytes.HasPrefix(head, []byte("---")) || bytes.HasPrefix(head, []byte("+++")) {
+			return front{}, unread(head)
+		}
 		return front{}, nil
 	}
 	parse := parseYAML
@@ -42,11 +47,26 @@ func readFront(head []byte) (front, error) {
 	}
 	fields, ok := guarded(block, parse)
 	if !ok {
-		return front{}, nil
+		return front{}, unread(head[:size])
 	}
 	f := front{size: size}
 	err := f.read(fields)
 	return f, err
+}
+
+// oursUnread is kbsync as a key, or in the name of a table, at the beginning of a line.
+var oursUnread = regexp.MustCompile(`(?:^|[\r\n{,])[ \t\[{]*["']?kbsync["']?[ \t]*[:=.\]]`)
+
+// unread is the error of front matter that cannot be read when it holds something for us.
+func unread(block []byte) error {
+	at := oursUnread.FindIndex(block)
+	if at == nil {
+		return nil
+	}
+	before := bytes.ReplaceAll(block[:at[1]], []byte("\r\n"), []byte("\n"))
+	line := 1 + bytes.Count(before, []byte("\n")) + bytes.Count(before, []byte("\r"))
+	return frontError(line, "it holds kbsync, but it cannot be read").
+		WithHint("close it with a second line of --- within its first %d KB, give each key once, and put values with a colon in quotes", frontLimit>>10)
 }
 
 // frontBlock finds the lines between two lines of --- (YAML) or +++ (TOML) at the very beginning.

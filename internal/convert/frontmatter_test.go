@@ -34,6 +34,7 @@ func TestFrontMatter(t *testing.T) {
 		{"nothing said", "---\nkbsync:\n---\nText\n", "Text\n", "-"},
 		{"empty", "---\n---\nText\n", "Text\n", "-"},
 		{"a rule", "---\n\nText: is\n not: a table\n---\n", "---\n\nText: is\n not: a table\n---\n", "-"},
+		{"our name between rules", "---\nWhat kbsync: is\nkbsyncd: a: b\n---\nText\n", "---\nWhat kbsync: is\nkbsyncd: a: b\n---\nText\n", "-"},
 		{"prose between rules", "---\nSome words\n---\nText\n", "---\nSome words\n---\nText\n", "-"},
 		{"no end", "---\ntitle: a\n", "---\ntitle: a\n", "-"},
 		{"broken TOML", "+++\ntitle =\n+++\nText\n", "+++\ntitle =\n+++\nText\n", "-"},
@@ -74,6 +75,17 @@ func TestFrontMatterErrors(t *testing.T) {
 		{"+++\na = 1\n[kbsync]\nskip = 1\n+++\nText\n", "line 4: kbsync.skip must be true or false"},
 		{"+++\nkbsync.agents = \"a\"\n+++\nText\n", "line 2: kbsync.agents must be a list"},
 		{"---\ntitle: a\n---\n\n \n", "nothing but front matter"},
+		// What cannot be read must not let a document out that was to be kept in.
+		{"---\ntitle: Setup: the internal way\nkbsync: {skip: true}\n---\nText\n", "line 3: it holds kbsync, but it cannot be read"},
+		{"---\r\na: b: c\r\nkbsync:\r\n  agents: [a9]\r\n---\r\nText\r\n", "line 3: it holds kbsync"},
+		{"---\rkbsync: {skip: true}\r---\rText\r", "line 2: it holds kbsync"},
+		{"---\na: 1\na: 2\n\"kbsync\": {skip: true}\n---\nText\n", "line 4: it holds kbsync"},
+		{"---\n{a: b: c, kbsync: {skip: true}}\n---\nText\n", "line 2: it holds kbsync"},
+		{"---\nkbsync: {skip: true}\na: " + strings.Repeat("x", 70_000) + "\n---\nText\n", "line 2: it holds kbsync"},
+		{"---\na: " + strings.Repeat("x", 70_000) + "\nkbsync: {skip: true}\n---\nText\n", "line 3: it holds kbsync"},
+		{"---\nkbsync: {skip: true}\nText\n", "line 2: it holds kbsync"},
+		{"+++\ntitle = \n[kbsync]\nskip = true\n+++\nText\n", "line 3: it holds kbsync"},
+		{"+++\ntitle = \nkbsync.skip = true\n+++\nText\n", "line 3: it holds kbsync"},
 	}
 	for _, tt := range tests {
 		d, _ := document("a.md", []byte(tt.text))
