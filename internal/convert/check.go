@@ -1,8 +1,10 @@
 package convert
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"kbsyncd/internal/fault"
@@ -36,7 +38,7 @@ func (c *textCheck) reset(utf8, secrets bool, lines int) {
 // take goes on with b; with last set nothing follows. errEncoding says that it is not UTF-8.
 func (c *textCheck) take(b []byte, last bool) error {
 	if c.secrets {
-		_, _ = c.scan.Write(b) // documented never to fail
+		c.look(b)
 	}
 	if !c.utf8 {
 		return nil
@@ -61,6 +63,22 @@ func (c *textCheck) take(b []byte, last bool) error {
 		return errEncoding
 	}
 	return nil
+}
+
+// title looks for secrets in what is sent in front of the text, in place of front matter that was passed over.
+func (c *textCheck) title(s string) {
+	if c.secrets && s != "" {
+		c.look([]byte(s))
+		c.lines -= strings.Count(s, "\n")
+	}
+}
+
+// look goes on looking for secrets. Text that goes as it is may be UTF-16, in which all but the zeros of a secret is as in UTF-8.
+func (c *textCheck) look(b []byte) {
+	if bytes.IndexByte(b, 0) >= 0 {
+		b = bytes.ReplaceAll(b, []byte{0}, nil)
+	}
+	_, _ = c.scan.Write(b) // documented never to fail
 }
 
 // leaks tells what looked like a secret, as an error when that keeps the document from being sent.

@@ -15,6 +15,9 @@ import (
 // secret looks like a token of GitHub without being one; it is put together here so that no scanner minds this file.
 var secret = "ghp_" + "aB3dE5fG7hI9jK1lM2nO4pQ6rS8tU0vWxYz1"
 
+// wide is a text in UTF-16.
+func wide(s string) string { return "\xff\xfe" + strings.ReplaceAll(s, "", "\x00")[1:] }
+
 func TestSecrets(t *testing.T) {
 	convert.SetReader(t, ".odt", upper(""))
 	far := strings.Repeat("A line of text that is not secret.\n", 5000)
@@ -25,7 +28,9 @@ func TestSecrets(t *testing.T) {
 	}{
 		{"a.md", "# Hi\n\nUse " + secret + " to log in.\n", 0, 3},
 		{"a.md", "---\ntitle: x\ntoken: none\n---\n\nUse " + secret + ".\n", 0, 6},
-		{"a.md", "---\ntoken: " + secret + "\n---\nText\n", 0, 0}, // it is not sent
+		{"a.md", "---\ntoken: " + secret + "\n---\nText\n", 0, 0},       // it is not sent
+		{"a.md", "---\ntitle: key " + secret + "\n---\n\nText\n", 0, 3}, // its title is
+		{"a.html", wide("<p>\n" + secret + "</p>\n"), 0, 2},
 		{"a.py", far + "token = '" + secret + "'\n", 0, 5001},
 		{"a.txt", far + secret + "\n" + far, 10_000, 5001},
 		{"a.html", "<p>" + secret + "</p>", 0, 1},

@@ -59,6 +59,7 @@ func (r *worker) render(ctx context.Context, src io.Reader, size int64, how plan
 	most := how.limit + int64(b.offset-len(b.title)) // of the source, in one part
 	divide := how.limit > 0 && how.splits && (size < 0 || size > most)
 	r.text.reset(how.text && (how.utf8 || divide), how.text && to.Secrets != "off", bytes.Count(r.buf[:b.offset], []byte("\n")))
+	r.text.title(b.title)
 	var out Rendition
 	if divide {
 		out.Parts, err = r.divide(ctx, src, n, end, b, how)
