@@ -20,8 +20,10 @@ const (
 	// of 16,384 places each and hold one value.
 	maxCells = 4 << 20
 	maxSteps = 64 << 20
-	// maxPart is the most that one part of the file may unpack to: each byte of it costs about ten while it is read.
-	maxPart = 64 << 20
+	// maxPart is the most that one sheet may unpack to: it is read as it unpacks. All else, such as the texts that sheets share, is
+	// taken to pieces as a whole, and each byte of it costs about twenty.
+	maxPart  = 64 << 20
+	maxWhole = 12 << 20
 )
 
 var _ markup.Reader = XLSX
@@ -83,6 +85,9 @@ func check(src []byte, l markup.Limits) error {
 	var total uint64
 	for _, f := range z.File {
 		size, packed := f.UncompressedSize64, f.CompressedSize64
+		if whole(f.Name) && size > maxWhole {
+			return fault.New(fault.ErrUnsupported, "it has more than %d MB of texts or styles", maxWhole>>20).WithHint("divide it, or save the sheet that matters as CSV")
+		}
 		if total += size; size > maxPart || total > uint64(l.Unpacked) || size > 1<<20 && size/uint64(max(l.Ratio, 1)) > packed {
 			return fault.New(fault.ErrUnsupported, "it unpacks to more than is safe").WithHint("save its sheets as separate workbooks")
 		}
@@ -91,6 +96,12 @@ func check(src []byte, l markup.Limits) error {
 		}
 	}
 	return nil
+}
+
+// whole tells a part that is read as a whole.
+func whole(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, `\`, "/"))
+	return (strings.HasSuffix(name, ".xml") || strings.HasSuffix(name, ".rels")) && !strings.HasPrefix(name, "xl/worksheets/sheet")
 }
 
 // reader reads one workbook.

@@ -141,3 +141,18 @@ func FuzzXLSX(f *testing.F) {
 		}
 	})
 }
+
+// TestTextsTogether refuses what the library would read as a whole, however little of it is used.
+func TestTextsTogether(t *testing.T) {
+	for _, name := range []string{"xl/sharedStrings.xml", "xl/Styles.xml", `xl\sharedStrings.xml`} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		must(t, err)
+		_, err = w.Write(bytes.Repeat([]byte("<si/>"), 13<<20/5))
+		must(t, err, z.Close())
+		if _, err := sheet.XLSX(t.Context(), b.Bytes(), markup.DefaultLimits()); !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), "texts or styles") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
