@@ -31,8 +31,8 @@ func TestMemory(t *testing.T) {
 		{"elements of a list of cells", plain.Notebook, fill(`{"nbformat":4,"cells":[{"cell_type":"markdown","source":"x"}`, `,[{},{}],[{}]`, `]}`), 2, true},
 		{"lines of a cell", plain.Notebook, fill(`{"nbformat":4,"cells":[{"cell_type":"markdown","source":["x"`, `,""`, `]}]}`), 120, false},
 		{"a picture", plain.Notebook, fill(`{"nbformat":4,"cells":[{"cell_type":"code","source":"x","outputs":[{"data":{"image/png":"`, `abcd`, `"}}]}]}`), 2, false},
-		{"values of a row", plain.CSV, fill("a,b\n1,2\n", ",", "\n"), 16, true},
-		{"lines of a row", plain.CSV, fill("a,b\n1,", "\"\n\",", "\n"), 12, true},
+		{"values of a row", plain.CSV, fill("a,b\n1,2\n", ",", "\n"), 40, true},
+		{"lines of a row", plain.CSV, fill("a,b\n1,", "\"\n\",", "\n"), 40, true},
 		{"lines of a cue", plain.Subtitles, fill("00:00:01,000 --> 00:00:02,000\n", "a\n", ""), 48, true},
 		{"messages in messages", plain.Mail, fill(nested+"From: a\n\n", "text\n", ""), 48, false},
 		{"parts in parts", plain.Mail, fill("From: a\n"+boxes.String()+"\n", "text\n", ""), 64, false},
@@ -89,5 +89,23 @@ func TestNotebookPictures(t *testing.T) {
 		if head := "```python\nprint(\"a,[\\\\\")\n```\n"; err != nil || string(got.Markdown) != head+want {
 			t.Errorf("%s: got %q, %v", in, got.Markdown, err)
 		}
+	}
+}
+
+// TestMemoryOfEncodings makes UTF-8 of a text without room to spare, for it may grow threefold.
+func TestMemoryOfEncodings(t *testing.T) {
+	src := []byte(strings.Repeat("\xe9 ", 1<<20))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out, err := plain.UTF8(src)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(out) != 3<<20 || cap(out) > 4<<20 {
+		t.Fatalf("got %d of %d bytes, %v", len(out), cap(out), err)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 4<<20 {
+		t.Errorf("it took %d bytes", got)
+	}
+	if _, err := plain.UTF8([]byte(strings.Repeat("\x80", 43<<20))); !errors.Is(err, fault.ErrUnsupported) {
+		t.Errorf("got %v", err)
 	}
 }

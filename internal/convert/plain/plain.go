@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
+	"golang.org/x/text/transform"
 
 	"kbsyncd/internal/convert/markup"
 	"kbsyncd/internal/fault"
@@ -49,11 +51,28 @@ func UTF8(src []byte) ([]byte, error) {
 		}
 		enc = byLetters(src)
 	}
-	out, err := enc.NewDecoder().Bytes(src)
+	out, err := decoded(enc, src)
+	return bytes.TrimPrefix(out, []byte("\uFEFF")), err
+}
+
+// maxText is the most bytes that a text may have as UTF-8; a byte may become three.
+const maxText = 128 << 20
+
+// decoded decodes a text twice, so that it takes no more memory than what comes out of it.
+func decoded(enc encoding.Encoding, src []byte) ([]byte, error) {
+	stream := func() io.Reader { return transform.NewReader(bytes.NewReader(src), enc.NewDecoder()) }
+	n, err := io.Copy(io.Discard, stream())
 	if err != nil {
 		return nil, noText()
 	}
-	return bytes.TrimPrefix(out, []byte("\uFEFF")), nil
+	if n > maxText {
+		return nil, fault.New(fault.ErrUnsupported, "as UTF-8 it has more than %d MB", maxText>>20).WithHint("divide it into smaller files")
+	}
+	out := make([]byte, n)
+	if _, err := io.ReadFull(stream(), out); err != nil {
+		return nil, noText()
+	}
+	return out, nil
 }
 
 func noText() error {
