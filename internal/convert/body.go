@@ -53,6 +53,9 @@ func emptyLines(text []byte) int {
 	}
 }
 
+// blank tells white space alone.
+func blank(b []byte) bool { return len(bytes.TrimSpace(b)) == 0 }
+
 func blankError(what string) error {
 	return fault.New(fault.ErrUnsupported, "it holds nothing but %s", what).
 		WithHint("write something into it, or exclude it to silence this")

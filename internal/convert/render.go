@@ -83,6 +83,7 @@ func (r *worker) single(ctx context.Context, src io.Reader, n int, end bool, b b
 	total, from := int64(0), b.offset
 	most := how.limit + int64(b.offset-len(b.title))
 	apart := b.offset > 0 || b.title != ""
+	filled := !how.text
 	if apart {
 		r.body.Reset()
 		r.body.Write([]byte(b.title))
@@ -95,6 +96,7 @@ func (r *worker) single(ctx context.Context, src io.Reader, n int, end bool, b b
 		if err := r.text.take(r.buf[from:n], end); err != nil {
 			return nil, err
 		}
+		filled = filled || !blank(r.buf[from:n])
 		total += int64(n)
 		if how.limit > 0 && total > most {
 			switch {
@@ -114,6 +116,9 @@ func (r *worker) single(ctx context.Context, src io.Reader, n int, end bool, b b
 			return nil, err
 		}
 		from = 0
+	}
+	if !filled {
+		return nil, blankError("white space")
 	}
 	p := Part{Offset: int64(b.offset), Prefix: b.title, Size: total - int64(b.offset-len(b.title)), Ext: how.ext, MediaType: mediaType(how.ext)}
 	if apart {
@@ -146,6 +151,9 @@ func (r *worker) divide(ctx context.Context, src io.Reader, n int, end bool, b b
 		n, end = seen+more, last
 	}
 	parts := s.finish()
+	if len(parts) == 0 {
+		return nil, blankError("white space")
+	}
 	if len(parts) > maxParts {
 		return nil, fault.New(fault.ErrUnsupported, "it would take %d parts of %s, and %d is the most",
 			len(parts), bytesText(how.limit), maxParts).WithHint("exclude it, or divide it into several documents")

@@ -39,7 +39,8 @@ type layout struct {
 // splitter cuts a text into parts of at most max bytes while it streams by. It looks for the best place in the last
 // half of each window. Among places of the same rank the content behind the place decides, not its position, so that an edit
 // moves the cuts near it and later parts stay what they were. It keeps no text: a second hash runs from
-// the best place found so far, and becomes the next part's when the cut falls there.
+// the best place found so far, and becomes the next part's when the cut falls there. Parts of white space alone are left out: vendors
+// refuse them.
 type splitter struct {
 	layout
 	max   int64
@@ -53,6 +54,9 @@ type splitter struct {
 	tail   hash.Hash // of what will be the prefix and best.at … pos
 	best   place
 	next   []byte // the prefix of the part that would begin at best
+
+	filled     bool // part has more than white space
+	tailFilled bool // tail has
 
 	midLine   bool // the next byte is not the first of its line
 	solid     bool // the present line has no places inside
@@ -68,6 +72,7 @@ type place struct {
 	rank   uint8 // rankNone: no place found yet
 	key    uint64
 	digest kb.Digest // of the part, when it is cut here
+	filled bool      // the part has more than white space then
 }
 
 func newSplitter() *splitter { return &splitter{part: sha256.New(), tail: sha256.New()} }
@@ -135,9 +140,15 @@ func (s *splitter) finish() []Part {
 	if s.pos > s.start {
 		p := s.piece(s.pos)
 		s.part.Sum(p.Digest[:0])
-		s.parts = append(s.parts, p)
+		s.keep(p, s.filled)
 	}
 	return s.parts
+}
+
+func (s *splitter) keep(p Part, filled bool) {
+	if filled {
+		s.parts = append(s.parts, p)
+	}
 }
 
 // piece is the present part when it ends at a place.
@@ -161,8 +172,10 @@ func (s *splitter) sees(line []byte, eol int) bool {
 func (s *splitter) hash(buf []byte, base int64, i int) int {
 	b := buf[s.pos-base : i]
 	s.part.Write(b)
+	s.filled = s.filled || !blank(b)
 	if s.best.rank != rankNone {
 		s.tail.Write(b)
+		s.tailFilled = s.tailFilled || !blank(b)
 	}
 	s.pos += int64(len(b))
 	return i
@@ -259,11 +272,12 @@ func (s *splitter) sentences(buf []byte, base int64, from, to, end int) {
 
 func (s *splitter) mark(buf []byte, base int64, i int, rank uint8, key uint64, level int) {
 	s.hash(buf, base, i)
-	s.best = place{at: s.pos, rank: rank, key: key}
+	s.best = place{at: s.pos, rank: rank, key: key, filled: s.filled}
 	s.part.Sum(s.best.digest[:0])
 	s.next = s.path.prefix(s.next[:0], level, s.mostPrefix())
 	s.tail.Reset()
 	s.tail.Write(s.next)
+	s.tailFilled = false
 }
 
 // mostPrefix keeps heading paths from crowding out the text.
@@ -275,16 +289,18 @@ func (s *splitter) cut(buf []byte, base int64, limit int) int {
 	if s.best.rank != rankNone {
 		p := s.piece(s.best.at)
 		p.Digest = s.best.digest
-		s.parts = append(s.parts, p)
+		s.keep(p, s.best.filled)
 		s.begin(s.best.at, string(s.next))
 		s.best = place{}
 		s.part, s.tail = s.tail, s.part
+		s.filled = s.tailFilled
 		return 0
 	}
 	i := s.hash(buf, base, s.inLine(buf, int(s.pos-base), limit))
 	p := s.piece(s.pos)
 	s.part.Sum(p.Digest[:0])
-	s.parts = append(s.parts, p)
+	s.keep(p, s.filled)
+	s.filled = false
 	s.next = s.path.prefix(s.next[:0], 0, s.mostPrefix())
 	s.begin(s.pos, string(s.next))
 	s.part.Reset()

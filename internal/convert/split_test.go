@@ -117,6 +117,32 @@ func TestSplitFillsParts(t *testing.T) {
 	}
 }
 
+// Vendors refuse a part of white space alone, and the document would fail for ever.
+func TestSplitLeavesOutBlankParts(t *testing.T) {
+	blank := strings.Repeat("\n", 300_000)
+	for what, text := range map[string]string{
+		"before": blank + "x\n", "behind": "x\n" + blank, "between": "x\n" + blank + "# H\n\ny\n", "spaces": "x" + strings.ReplaceAll(blank, "\n", " ") + "y",
+		"around parts": blank + manual(500) + blank,
+	} {
+		words := 0
+		for _, p := range split(t, "a.md", text, 20_000) {
+			if strings.TrimSpace(p) == "" {
+				t.Errorf("%s: a blank part of %d bytes", what, len(p))
+			}
+			words += len(strings.Fields(p))
+		}
+		if want := len(strings.Fields(text)); words != want {
+			t.Errorf("%s: got %d words, want %d", what, words, want)
+		}
+	}
+	for _, limit := range []int64{0, 20_000} {
+		d, _ := document("a.md", []byte(blank))
+		if _, err := convert.Render(t.Context(), d, starleads(limit)); !isUnsupported(err) || !strings.Contains(err.Error(), "white space") {
+			t.Errorf("nothing else, limit %d: %v", limit, err)
+		}
+	}
+}
+
 // Cuts do not depend on how the content arrives.
 func TestSplitInSmallReads(t *testing.T) {
 	text := []byte(manual(3000) + strings.Repeat("endless line ", 30_000))
