@@ -105,7 +105,7 @@ func (c *Console) details(e *kbsync.Entry, indent string) {
 		c.Printf("%s%s %s out of use, which the vendor has no way to delete\n", indent, c.style(dim, "orphans:"), Plural(e.Orphans, "older version"))
 	}
 	if len(e.Held) > 0 && !e.Approved {
-		c.Printf("%sNothing was deleted. To delete them: kbsyncd approve %s, or run with --allow-deletes. Otherwise bring the documents back.\n",
+		c.Printf("%sThe held documents were not deleted. To delete them: kbsyncd approve %s, or run with --allow-deletes. Otherwise bring the documents back.\n",
 			indent, e.Sync)
 	}
 }

@@ -126,7 +126,7 @@ func TestHostileDocuments(t *testing.T) {
 					t.Errorf("%s becomes %s", name, route)
 				}
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > time.Minute { // seconds are a busy machine, minutes are a trap
 				t.Errorf("took %s", took)
 			}
 		})

@@ -141,7 +141,7 @@ func (e *engine) open(ctx context.Context) error {
 			conf = conf.WithCompilationCache(c)
 		}
 	}
-	pool, err := webassembly.Init(webassembly.Config{
+	pool, err := start(webassembly.Config{
 		MaxTotal:      1,
 		FSConfig:      wazero.NewFSConfig(), // no files
 		RuntimeConfig: conf,
@@ -154,6 +154,16 @@ func (e *engine) open(ctx context.Context) error {
 	}
 	e.pool = pool
 	return nil
+}
+
+// start prepares the engine. Where no code can be made at run time the library panics, which says nothing about the document.
+func start(c webassembly.Config) (pool pdfium.Pool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.ErrIncomplete, "%v", p).WithHint("it makes its code at run time: look for MemoryDenyWriteExecute of systemd, or another rule that forbids it")
+		}
+	}()
+	return webassembly.Init(c)
 }
 
 // rest begins the pause after which the engine is given up.
