@@ -264,6 +264,11 @@ func (s *set) run(ctx context.Context, db *state.DB, flows []kbsync.Flow, live [
 	for _, name := range sortedNames(byTarget) {
 		g.Go(func() error {
 			for _, i := range byTarget[name] {
+				if flows[i].Leaving && troubled(flows, entries, i) {
+					entries[i] = kbsync.Postponed(flows[i], o, "agent "+kb.Printable(flows[i].Side)+
+						" keeps its documents, because another agent of the sync cannot be reached; put that right, or remove it from the configuration")
+					continue
+				}
 				entries[i] = e.Run(ctx, flows[i], o, live[i].Progress)
 				s.forget(db, flows[i], entries[i])
 			}
@@ -272,6 +277,17 @@ func (s *set) run(ctx context.Context, db *state.DB, flows []kbsync.Flow, live [
 	}
 	_ = g.Wait()
 	return entries
+}
+
+// troubled tells whether an agent of the configuration could not be served: its id may be a slip, and the agent that seems to leave
+// the one that was meant.
+func troubled(flows []kbsync.Flow, entries []*kbsync.Entry, leaving int) bool {
+	for i, f := range flows {
+		if e := entries[i]; e != nil && !f.Leaving && f.Sync == flows[leaving].Sync && f.Target == flows[leaving].Target && e.Outcome == kbsync.OutcomeError {
+			return true
+		}
+	}
+	return false
 }
 
 // forget drops the records of an agent's copy that is empty now and will not be filled again.

@@ -78,6 +78,29 @@ func TestAnAgentThatDoesNotExist(t *testing.T) {
 	})
 }
 
+// P2: a slip in the id of an agent takes nothing from the one that was meant.
+func TestASlipInAnAgentsID(t *testing.T) {
+	inAssigner(t, 3, func(w *world) {
+		w.agents = []string{"a", "bb"}
+		w.put("a.md", "# new\n")
+		for range 3 {
+			e := w.pass(w.t.Context(), sync.Options{})
+			if e.ExitCode() != 1 || e.Unassigned != 0 || !strings.Contains(e.Error, "agent b keeps") || w.agentFinds("b", "aaaaa") != 1 || len(w.vendor.Finds("b")) != 3 || w.agentFinds("a", "new") != 1 {
+				w.fatalf("%+v; b finds %v", e, w.vendor.Finds("b"))
+			}
+		}
+		w.agents = []string{"a", "b"}
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Outcome != sync.OutcomeOK || w.agentFinds("b", "new") != 1 || w.agentFinds("b", "aaaaa") != 0 {
+			w.fatalf("%+v; b finds %v", e, w.vendor.Finds("b"))
+		}
+		w.checkEqual(kb.NewScope("test", "support"))
+		w.agents = []string{"a"}
+		if e := w.pass(w.t.Context(), sync.Options{}); e.Outcome != sync.OutcomeOK || e.Unassigned != 3 || len(w.vendor.Finds("b")) != 0 {
+			w.fatalf("%+v; b finds %v", e, w.vendor.Finds("b"))
+		}
+	})
+}
+
 // P1, P4, P6: front matter that says skip takes the document away, with the guard's consent, and then costs nothing.
 func TestSkipTakesADocumentAway(t *testing.T) {
 	inAssigner(t, 3, func(w *world) {

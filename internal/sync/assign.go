@@ -55,6 +55,11 @@ func (r *roster) addLeaving(linked []string) {
 	}
 }
 
+// troubled tells whether an agent of the configuration cannot be served.
+func (r *roster) troubled() bool {
+	return slices.ContainsFunc(r.agents, func(m *member) bool { return !m.leaving && m.err != nil })
+}
+
 // names are those given and all agents of the configuration, sorted.
 func (r *roster) names(known []string) []string {
 	out := slices.Clone(known)
@@ -192,6 +197,13 @@ func (p *pass) handOver(ctx context.Context, jobs []*job) ([]*job, error) {
 	p.roster.addLeaving(p.facts.Linked)
 	keep := map[*job]bool{}
 	for _, m := range p.roster.agents {
+		if m.leaving && p.roster.troubled() {
+			// The agent that cannot be reached may be this one, misspelt: it keeps what it has.
+			for _, j := range jobs {
+				keep[j] = keep[j] || len(j.retire) > 0
+			}
+			continue
+		}
 		for chunk := range slices.Chunk(jobs, assignChunk) {
 			ok, err := p.ask(ctx, m)
 			if err == nil && ok {
@@ -305,6 +317,11 @@ func (p *pass) assignAll(ctx context.Context) error {
 	p.progress.stage(StageLinking)
 	whole := true
 	for _, m := range p.roster.agents {
+		if m.leaving && p.roster.troubled() {
+			whole = false
+			p.entry.fail(fmt.Errorf("agent %s keeps its documents until that is put right", kb.Printable(m.ID)))
+			continue
+		}
 		ok, err := p.ask(ctx, m)
 		if err != nil {
 			return err

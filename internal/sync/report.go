@@ -198,6 +198,13 @@ func newEntry(f Flow, o Options) *Entry {
 	}
 }
 
+// Postponed is the entry of a flow that was not run, and why.
+func Postponed(f Flow, o Options, why string) *Entry {
+	e := newEntry(f, o)
+	e.Outcome, e.Error = OutcomeIncomplete, why
+	return e
+}
+
 // Changed counts what the pass changed, or would.
 func (e *Entry) Changed() int {
 	return e.Uploaded + e.Replaced + e.Renamed + e.Deleted + e.Assigned + e.Unassigned
