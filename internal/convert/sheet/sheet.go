@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -21,9 +22,10 @@ const (
 	maxCells = 4 << 20
 	maxSteps = 64 << 20
 	// maxPart is the most that one sheet may unpack to: it is read as it unpacks. All else, such as the texts that sheets share, is
-	// taken to pieces as a whole, and each byte of it costs about twenty.
-	maxPart  = 64 << 20
-	maxWhole = 12 << 20
+	// taken to pieces as a whole, and each element of it costs up to 500 bytes.
+	maxPart     = 64 << 20
+	maxWhole    = 12 << 20
+	maxElements = 1 << 19
 )
 
 var _ markup.Reader = XLSX
@@ -85,15 +87,39 @@ func check(src []byte, l markup.Limits) error {
 	var total uint64
 	for _, f := range z.File {
 		size, packed := f.UncompressedSize64, f.CompressedSize64
-		if whole(f.Name) && size > maxWhole {
-			return fault.New(fault.ErrUnsupported, "it has more than %d MB of texts or styles", maxWhole>>20).WithHint("divide it, or save the sheet that matters as CSV")
-		}
 		if total += size; size > maxPart || total > uint64(l.Unpacked) || size > 1<<20 && size/uint64(max(l.Ratio, 1)) > packed {
 			return fault.New(fault.ErrUnsupported, "it unpacks to more than is safe").WithHint("save its sheets as separate workbooks")
 		}
 		if f.Flags&1 != 0 {
 			return markup.Protected()
 		}
+		if err := checkWhole(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkWhole refuses a part that is read as a whole and costs too much.
+func checkWhole(f *zip.File) error {
+	if f.UncompressedSize64 < 1<<20 || !whole(f.Name) {
+		return nil
+	}
+	tooMuch := fault.New(fault.ErrUnsupported, "it has too many texts or styles").WithHint("divide it, or save the sheet that matters as CSV")
+	if f.UncompressedSize64 > maxWhole {
+		return tooMuch
+	}
+	r, err := f.Open()
+	if err != nil {
+		return markup.Damaged(err)
+	}
+	defer func() { _ = r.Close() }() // what is only read has nothing to lose
+	text, err := io.ReadAll(r)       // never more than the size that the archive tells
+	if err != nil {
+		return markup.Damaged(err)
+	}
+	if bytes.Count(text, []byte("<"))-bytes.Count(text, []byte("</")) > maxElements {
+		return tooMuch
 	}
 	return nil
 }

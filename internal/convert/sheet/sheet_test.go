@@ -144,15 +144,27 @@ func FuzzXLSX(f *testing.F) {
 
 // TestTextsTogether refuses what the library would read as a whole, however little of it is used.
 func TestTextsTogether(t *testing.T) {
-	for _, name := range []string{"xl/sharedStrings.xml", "xl/Styles.xml", `xl\sharedStrings.xml`} {
+	for _, c := range []struct {
+		name    string
+		unit    string
+		size    int
+		refused bool
+	}{
+		{"xl/sharedStrings.xml", "<si><t>text of a place</t></si>", 13 << 20, true},
+		{"xl/Styles.xml", "<xf/>", 3 << 20, true},
+		{`xl\sharedStrings.xml`, "<si/>", 3 << 20, true},
+		{"xl/sharedStrings.xml", "<si><t>text of a place</t></si>", 6 << 20, false},
+		{"xl/worksheets/sheet1.xml", "<c/>", 13 << 20, false},
+	} {
 		var b bytes.Buffer
 		z := zip.NewWriter(&b)
-		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		w, err := z.CreateHeader(&zip.FileHeader{Name: c.name, Method: zip.Store})
 		must(t, err)
-		_, err = w.Write(bytes.Repeat([]byte("<si/>"), 13<<20/5))
+		_, err = w.Write(bytes.Repeat([]byte(c.unit), c.size/len(c.unit)))
 		must(t, err, z.Close())
-		if _, err := sheet.XLSX(t.Context(), b.Bytes(), markup.DefaultLimits()); !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), "texts or styles") {
-			t.Errorf("%s: %v", name, err)
+		_, err = sheet.XLSX(t.Context(), b.Bytes(), markup.DefaultLimits())
+		if !errors.Is(err, fault.ErrUnsupported) || strings.Contains(err.Error(), "texts or styles") != c.refused {
+			t.Errorf("%s of %d bytes: %v", c.name, c.size, err)
 		}
 	}
 }
