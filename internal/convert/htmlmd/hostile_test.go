@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -60,6 +61,29 @@ func TestLimits(t *testing.T) {
 	cancel()
 	if _, err := htmlmd.Read(ctx, page, markup.DefaultLimits()); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestTextAboveTheLimit refuses a page before its text is in the tree.
+func TestTextAboveTheLimit(t *testing.T) {
+	l := markup.DefaultLimits()
+	l.Output = 1 << 20
+	for _, page := range []string{strings.Repeat("word ", 300_000), strings.Repeat("<p>"+strings.Repeat("word ", 1000)+"</p>", 300)} {
+		src := []byte("<div>" + page)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := htmlmd.Read(t.Context(), src, l)
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, fault.ErrUnsupported) {
+			t.Errorf("got %v", err)
+		}
+		if got := (after.TotalAlloc - before.TotalAlloc) / uint64(len(src)); got > 6 {
+			t.Errorf("it took %d times its size", got)
+		}
+	}
+	// What stands between the elements to be looked at by people who write HTML does not count.
+	if _, err := htmlmd.Read(t.Context(), []byte(strings.Repeat("<p>word</p>\n"+strings.Repeat(" ", 10_000), 300)), l); err != nil {
+		t.Error(err)
 	}
 }
 

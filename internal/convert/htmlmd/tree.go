@@ -66,6 +66,7 @@ type builder struct {
 	text    strings.Builder // not yet in the tree
 	open    map[string]int  // how many elements of each name are on the stack
 	nodes   int
+	bytes   int64          // of text, but for blanks between elements
 	indents int            // open elements of indents
 	depth   int            // the most open elements
 	beyond  map[string]int // open elements that are too deep to be in the tree
@@ -81,6 +82,7 @@ func parse(ctx context.Context, src []byte, l markup.Limits) (*page, error) {
 		xml:   bytes.Contains(head, []byte("<?xml")) || bytes.Contains(head, []byte("http://www.w3.org/1999/xhtml")),
 		depth: max(l.Depth, 8), beyond: make(map[string]int), open: make(map[string]int),
 	}
+	b.z.SetMaxBuf(int(l.Output)) // of one token, which it copies
 	for i := 0; ; i++ {
 		if i%4096 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -93,7 +95,11 @@ func parse(ctx context.Context, src []byte, l markup.Limits) (*page, error) {
 			b.flush()
 			return &b.page, nil
 		case html.TextToken:
-			b.text.Write(b.z.Text())
+			text := b.z.Text()
+			if b.bytes += int64(len(bytes.TrimSpace(text))); b.bytes > l.Output {
+				return nil, tooLarge("its text is larger than %d MB", l.Output>>20)
+			}
+			b.text.Write(text)
 		case html.StartTagToken:
 			b.start(b.tag(false))
 		case html.SelfClosingTagToken:
