@@ -19,14 +19,14 @@ func Clean(s string) string {
 	if clean {
 		return s
 	}
-	return strings.Map(cleanRune, strings.ToValidUTF8(s, "\uFFFD"))
+	return strings.Map(cleanRune, strings.ToValidUTF8(strings.ReplaceAll(s, "\r\n", "\n"), "\uFFFD"))
 }
 
 func cleanRune(r rune) rune {
 	switch {
 	case r >= ' ' && r < 0x7f, r == '\t', r == '\n':
 		return r
-	case r == '\v', r == '\f', r == 0x85, r == 0x2028, r == 0x2029:
+	case r == '\v', r == '\r', r == '\f', r == 0x85, r == 0x2028, r == 0x2029:
 		return '\n'
 	case r == 0xad, r == 0x200b, r == 0x2060, r == 0xfeff, unicode.IsControl(r):
 		return -1

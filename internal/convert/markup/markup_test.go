@@ -1,7 +1,6 @@
 package markup_test
 
 import (
-	"strings"
 	"testing"
 
 	"kbsyncd/internal/convert/markup"
@@ -77,7 +76,9 @@ func TestTextStaysText(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", in, got.Markdown, err, want)
 		}
 	}
-	if got := strings.TrimSpace(markup.Clean("a\x0bb")); got != "a\nb" {
-		t.Errorf("got %q", got)
+	for _, in := range []string{"a\x0bb", "a\rb", "a\r\nb"} {
+		if got := markup.Clean(in); got != "a\nb" {
+			t.Errorf("%q: got %q", in, got)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func Mail(ctx context.Context, src []byte, l markup.Limits) (markup.Result, erro
 		return markup.Result{}, fault.New(fault.ErrUnsupported, "it has %d bytes, above the limit of %d", len(src), l.Unpacked).WithHint("remove its attachments")
 	}
 	m := &mailReader{ctx: ctx, l: l, w: markup.NewWriter(l.Output), left: l.Unpacked}
-	title, err := m.message(src, 0)
+	title, err := m.message(fromCR(src), 0)
 	if err != nil {
 		return markup.Result{}, err
 	}

@@ -21,7 +21,7 @@ const (
 // CSV is the reader of tables whose values are parted by commas, semicolons, tabs or bars, whichever parts the first lines most
 // evenly. The first row is the table's head. Rows may be of different lengths; line breaks within a value become blanks.
 func CSV(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
-	text, err := decode(ctx, src, l)
+	text, err := decodeLines(ctx, src, l)
 	if err != nil {
 		return markup.Result{}, err
 	}
@@ -35,7 +35,7 @@ func CSV(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error
 
 // TSV is the reader of tables whose values are parted by tabs; without any tab, as CSV.
 func TSV(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error) {
-	text, err := decode(ctx, src, l)
+	text, err := decodeLines(ctx, src, l)
 	if err != nil {
 		return markup.Result{}, err
 	}
@@ -43,6 +43,20 @@ func TSV(ctx context.Context, src []byte, l markup.Limits) (markup.Result, error
 		return table(ctx, text, delimiter(text), l)
 	}
 	return table(ctx, text, '\t', l)
+}
+
+// decodeLines is decode with lines that end in LF where they ended in CR alone, as on old Macs.
+func decodeLines(ctx context.Context, src []byte, l markup.Limits) ([]byte, error) {
+	text, err := decode(ctx, src, l)
+	return fromCR(text), err
+}
+
+// fromCR makes LF of the line ends of a text that knows only CR.
+func fromCR(text []byte) []byte {
+	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') < 0 {
+		return text
+	}
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 }
 
 // delimiter is the sign that divides most of the first rows into the same number of values, at least two.
