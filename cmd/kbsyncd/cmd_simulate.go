@@ -53,7 +53,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "The simulated vendors alone, for trying a config",
-		Long: `Runs simulated vendors on loopback until it is interrupted. Point base_url of a target there. What one holds and
+		Long: `Runs simulated vendors on loopback until it is interrupted. It prints what to write as base_url. What one holds and
 was asked is at /_sim/documents, /_sim/requests and /_sim/violations; POST /_sim/faults makes it misbehave.`,
 		Example: "  kbsyncd simulate --vendor starleads --listen 127.0.0.1:9000 --key test --agent agt_1\n" +
 			"  kbsyncd simulate --vendor all --listen 127.0.0.1:9000 --agent agt_1    # four of them, on 9000 to 9003",
@@ -118,6 +118,10 @@ func (a *app) simulate(ctx context.Context, s simulation) error {
 		case last = <-bound:
 			fmt.Fprintf(a.stdout, "%s http://%s (key %q)\n", v.name, last, s.key)
 			addr = nextPort(s.listen, last)
+			fmt.Fprintf(a.stderr, "  base_url: http://%s%s\n", last, map[string]string{"chatbase": "/api/v2", "converse": "/api/v1"}[v.name])
+			if v.name == "chatbase" {
+				fmt.Fprintf(a.stderr, "  files_url: http://%s/files/api/v2   (api: v1: base_url http://%s/api/v1)\n", last, last)
+			}
 		case <-serving.Done():
 		}
 	}

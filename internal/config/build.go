@@ -157,7 +157,7 @@ func (d *decoder) checkAgents(path string, e syncEntry, cfg *Config) {
 	for i, a := range e.Agents {
 		at := fmt.Sprintf("%s.agents[%d]", path, i)
 		if seen[a.ID] && a.ID != "" {
-			d.problem(at, "remove one of them, or join their globs", "the agent %s is listed twice", quoted(a.ID))
+			d.problem(at, "write one entry for it, or give each target a sync of its own", "the agent %s is listed twice", quoted(a.ID))
 		}
 		seen[a.ID] = true
 		for k, to := range a.To {

@@ -32,6 +32,7 @@ type member struct {
 	asked   bool
 	held    map[targets.RemoteID]bool // what it holds
 	unknown bool                      // the vendor cannot tell what it holds
+	fits    bool                      // there is a document for it in the sources
 	err     error                     // why it cannot be served in this pass
 	gone    bool                      // the vendor does not know it, nor did it in the pass before
 	// How many documents more and less it has after this pass.
@@ -58,6 +59,33 @@ func (r *roster) addLeaving(linked []string) {
 // troubled tells whether an agent of the configuration cannot be served.
 func (r *roster) troubled() bool {
 	return slices.ContainsFunc(r.agents, func(m *member) bool { return !m.leaving && m.err != nil })
+}
+
+// see notes for whom there is a document; the scan calls it.
+func (r *roster) see(k kb.Key) {
+	for _, m := range r.agents {
+		m.fits = m.fits || !m.leaving && m.Agent.wants(k)
+	}
+}
+
+// warnOfMatches tells of agents whose match fits none of the documents.
+func (p *pass) warnOfMatches() {
+	const text = "the match of the agent fits no document; globs match the whole key, which begins with the name of the source"
+	seen := 0
+	for _, t := range p.sources {
+		seen += t.seen
+	}
+	switch {
+	case seen == 0 || len(p.sourceErrs) > 0:
+	case p.roster != nil:
+		for _, m := range p.roster.agents {
+			if m.Match != nil && !m.leaving && !m.fits {
+				p.log.Warn(text, "agent", m.ID, "match", m.Rule)
+			}
+		}
+	case p.flow.Copy.Match != nil && !p.flow.Leaving && p.wanted == 0:
+		p.log.Warn(text, "match", p.flow.Copy.Rule)
+	}
 }
 
 // names are those given and all agents of the configuration, sorted.

@@ -398,6 +398,10 @@ func (p *pass) plan(ctx context.Context, r rendered) error {
 		}
 		j.parts = wanted(r.rendition)
 		p.warnOfSecrets(r)
+		if _, whole := p.flow.To.(targets.Linker); whole && r.rendition.Narrowed {
+			p.log.Warn("the front matter names agents, and at this vendor every agent of the store has the document; exclude it, or give it a sync and a store of its own",
+				"key", kb.Printable(string(r.doc.Key)))
+		}
 	}
 	v := p.decide(j.parts, r.have)
 	j.retire = v.retire
@@ -575,6 +579,7 @@ func (p *pass) collect() {
 		p.entry.failDocument(f.key, f.err)
 	}
 	p.unrecorded(p.aside)
+	p.warnOfMatches()
 	failed := 0
 	for _, t := range p.sources {
 		if t.failed {

@@ -249,6 +249,9 @@ func (m *merge) Document(d kb.Document) error {
 	}
 	m.wanted++
 	t.meant++
+	if m.roster != nil {
+		m.roster.see(d.Key)
+	}
 	if m.first(d.Key) {
 		m.counted++
 	}
