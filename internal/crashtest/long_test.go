@@ -15,6 +15,9 @@ import (
 // killsPerWorld is how many deaths one folder and one vendor see. The makers take turns.
 const killsPerWorld = 14
 
+// long says whether the tests run that `make crash` is for.
+const long = true
+
 // TestCrash kills the program hundreds of times, in worlds whose vendors misbehave in different ways.
 func TestCrash(t *testing.T) {
 	seed := number(t, "KBSYNC_CRASH_SEED", uint64(time.Now().UnixNano()))

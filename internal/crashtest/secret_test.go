@@ -44,6 +44,9 @@ func newSecrets(t *testing.T, s store) *secrets {
 
 // TestNoSecretElsewhere is TestNoSecret for the other vendors, without what is the same for all.
 func TestNoSecretElsewhere(t *testing.T) {
+	if !long {
+		t.Skip("make crash runs it")
+	}
 	const delay = 10 * time.Millisecond
 	cb := simulator.NewChatbase(simulator.ChatbaseOptions{Key: secretKey, TrainDelay: delay, Speed: uploadSpeed})
 	cb.AddAgent(ourAgent, "Our bot")

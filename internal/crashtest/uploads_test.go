@@ -15,6 +15,9 @@ import (
 // P9: the vendor takes ten files a minute of an account, and what it refuses counts as well. Processes that follow one another
 // closely keep its pace together, because the state remembers when the last file was sent; here a minute lasts 1.2 s.
 func TestManyProcessesShareTheUploads(t *testing.T) {
+	if !long {
+		t.Skip("make crash runs it")
+	}
 	t.Parallel()
 	const speed, every, files = 50, 125 * time.Millisecond, 12
 	sim := simulator.NewChatbase(simulator.ChatbaseOptions{Key: apiKey, Speed: speed, TrainDelay: 5 * time.Millisecond})
