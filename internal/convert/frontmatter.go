@@ -349,7 +349,7 @@ func (f *front) take(key string, v field) error {
 }
 
 func frontError(line int, format string, args ...any) *fault.Error {
-	return fault.New(fault.ErrUnsupported, "front matter, line %d: "+format, append([]any{line}, args...)...)
+	return fault.New(fault.ErrRejected, "front matter, line %d: "+format, append([]any{line}, args...)...)
 }
 
 // titleLine is a title as a heading, at most as long as a heading may be.

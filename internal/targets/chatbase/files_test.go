@@ -197,7 +197,7 @@ func TestUploadAfterRestart(t *testing.T) {
 				accounts.Lock()
 				clear(accounts.byPlace) // as another process
 				accounts.Unlock()
-				if took := process(); took < c.least || took > c.least+2*time.Second {
+				if took := process(); took < c.least || took > c.least+3*time.Second {
 					t.Errorf("waited %v", took)
 				}
 			})

@@ -20,6 +20,9 @@ import (
 // refusedFor is the wait after a refusal that does not say how long: the vendor's whole window.
 const refusedFor = time.Minute
 
+// slack is the share of the pause between two uploads that is added to it: what arrives late makes what follows seem early.
+const slack = 50
+
 // turns spaces the uploads of one account.
 type turns struct {
 	mu   sync.Mutex
@@ -51,7 +54,7 @@ func newUploads(c *Config, memory targets.Memory, log *slog.Logger) *uploads {
 		a = &turns{}
 		accounts.byPlace[place] = a
 	}
-	return &uploads{turns: a, every: c.UploadEvery, place: place, memory: memory, log: log}
+	return &uploads{turns: a, every: c.UploadEvery + c.UploadEvery/slack, place: place, memory: memory, log: log}
 }
 
 // take waits for the turn of the next request.
