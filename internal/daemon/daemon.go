@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"sort"
 	"time"
@@ -78,8 +79,7 @@ func (m *memory) Remember(key string, value []byte) error {
 // causes it; everything else is in the report.
 func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbsync.Report, error) {
 	started := time.Now()
-	// The engine for PDF files takes seconds to prepare, once for a machine.
-	convert.SetCacheDir(p.Config.State + ".cache")
+	convert.SetCacheDir(p.cacheDir(o.DryRun))
 	defer func() { _ = convert.Close() }() //nolint:contextcheck // it ends what is left also after an interruption
 	s, err := p.open(o.Only)
 	if err != nil {
@@ -124,6 +124,15 @@ func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbs
 		entries = s.run(ctx, db, flows, live, o.Options)
 	}
 	return kbsync.NewReport(started, o.DryRun, kbsync.Merge(entries)), nil
+}
+
+// cacheDir is where the engine for PDF files, which takes seconds to prepare, is kept for the next time; a dry run makes no directory.
+func (p *Program) cacheDir(dryRun bool) string {
+	dir := p.Config.State + ".cache"
+	if _, err := os.Stat(dir); dryRun && err != nil {
+		return ""
+	}
+	return dir
 }
 
 func damaged(entries []*kbsync.Entry) bool {
