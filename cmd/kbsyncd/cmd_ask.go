@@ -50,7 +50,7 @@ func (a *app) searchCommand() *cobra.Command {
 				out.Printf("Nothing was found.\n")
 			}
 			for i, h := range hits {
-				out.Printf("%d. %s\n", i+1, kb.Printable(firstText(h.Name, string(h.ID), "(the vendor does not say where)")))
+				out.Printf("%d. %s\n", i+1, kb.Printable(firstText(string(h.Document), h.Name, string(h.ID), "(the vendor does not say where)")))
 				for line := range strings.Lines(strings.TrimSpace(h.Text)) {
 					out.Printf("   %s\n", kb.Printable(strings.TrimRight(line, "\r\n")))
 				}

@@ -13,8 +13,14 @@ import (
 	"kbsyncd/internal/targets"
 )
 
+// Found is a passage that a search gave.
+type Found struct {
+	targets.Hit
+	Document kb.Key // the document that it is from; "" when no record tells
+}
+
 // Search asks a target a question; it gives at most top passages. fault.ErrUnsupported: the vendor offers no search.
-func (p *Program) Search(ctx context.Context, target, question string, top int) ([]targets.Hit, error) {
+func (p *Program) Search(ctx context.Context, target, question string, top int) ([]Found, error) {
 	t, err := p.OpenTarget(target, "", nil)
 	if err != nil {
 		return nil, err
@@ -28,7 +34,45 @@ func (p *Program) Search(ctx context.Context, target, question string, top int) 
 	if _, err := t.Connect(ctx, false); err != nil {
 		return nil, err
 	}
-	return s.Search(ctx, question, top)
+	hits, err := s.Search(ctx, question, top)
+	out := make([]Found, len(hits))
+	wanted := map[kb.KeyHash][]int{}
+	for i, h := range hits {
+		out[i].Hit = h
+		if m, _, ok := kb.ParseName(h.Name); ok {
+			wanted[m.Key] = append(wanted[m.Key], i)
+		}
+	}
+	if len(wanted) > 0 {
+		p.nameDocuments(target, wanted, out)
+	}
+	return out, err
+}
+
+// nameDocuments looks up which documents the passages are from. Without a state that can be read they keep the vendor's names.
+func (p *Program) nameDocuments(target string, wanted map[kb.KeyHash][]int, out []Found) {
+	db, err := p.openState(true)
+	if err != nil {
+		return
+	}
+	defer func() { _ = db.Close() }()
+	for _, sy := range p.Config.Syncs {
+		sides, err := p.Sides(db, sy, target)
+		if err != nil || !slices.Contains(sy.To, target) {
+			continue
+		}
+		for _, side := range sides {
+			for reader := db.Records(side, ""); ; {
+				k, _, ok, err := reader.Next()
+				if err != nil || !ok {
+					break
+				}
+				for _, i := range wanted[kb.Key(k).Hash()] {
+					out[i].Document = kb.Key(string(k))
+				}
+			}
+		}
+	}
 }
 
 // Reindex asks a target to index anew the documents whose keys match one of the globs; all when there are none. It gives how
