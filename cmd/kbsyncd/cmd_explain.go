@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"kbsyncd/internal/config"
+	"kbsyncd/internal/daemon"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/state"
@@ -119,6 +120,9 @@ func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.K
 	say := func(what, format string, args ...any) {
 		fmt.Fprintf(a.stdout, "    %-8s %s\n", what, fmt.Sprintf(format, args...))
 	}
+	for _, line := range explainAgents(cfg, f, k, r) {
+		say("agent", "%s", line)
+	}
 	switch {
 	case !ok:
 		say("record", "nothing was sent yet")
@@ -177,4 +181,26 @@ func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.K
 		say("pass", "%s", strings.ReplaceAll(e.Error, " | ", "; "))
 	}
 	return nil
+}
+
+// explainAgents tells, where documents are handed out one by one, which agents of the configuration should have the document.
+func explainAgents(cfg *config.Config, f state.Flow, k kb.Key, r state.Record) (lines []string) {
+	kind := cfg.Targets[f.Target].Kind
+	sy, ok := cfg.Sync(f.Sync)
+	if !ok || !kind.AgentMatch {
+		return nil
+	}
+	for _, a := range daemon.AgentsOf(sy, f.Target) {
+		name := kb.Printable(a.ID)
+		switch {
+		case kind.AgentCopies && a.ID != f.Side:
+		case a.Match != nil && !a.Match(k):
+			lines = append(lines, name+": its match "+a.Rule+" leaves it out")
+		case r.Narrowed && !slices.Contains(r.Agents, a.ID):
+			lines = append(lines, name+": its front matter leaves it out")
+		default:
+			lines = append(lines, name+" should have it")
+		}
+	}
+	return lines
 }

@@ -29,7 +29,7 @@ func (s *set) flows(db *state.DB, only []string) ([]kbsync.Flow, error) {
 			for _, name := range sy.From {
 				f.Sources = append(f.Sources, kbsync.Source{Name: name, Source: s.sources[name]})
 			}
-			agents := agentsOf(sy, to)
+			agents := AgentsOf(sy, to)
 			if !s.Config.Targets[to].Kind.AgentCopies {
 				t, err := s.target(to, "")
 				if err != nil {
@@ -101,8 +101,8 @@ func hasCopy(db *state.DB, f state.Flow) (bool, error) {
 	return ok, err
 }
 
-// agentsOf are the agents of a sync at a target.
-func agentsOf(sy config.Sync, target string) []kbsync.Agent {
+// AgentsOf are the agents of a sync at a target.
+func AgentsOf(sy config.Sync, target string) []kbsync.Agent {
 	var out []kbsync.Agent
 	for _, a := range sy.AgentsAt(target) {
 		agent := kbsync.Agent{ID: a.ID}
@@ -133,7 +133,7 @@ func (p *Program) Sides(db *state.DB, sy config.Sync, target string) ([]state.Fl
 	if !p.Config.Targets[target].Kind.AgentCopies {
 		return []state.Flow{f}, nil
 	}
-	agents := agentsOf(sy, target)
+	agents := AgentsOf(sy, target)
 	left, err := leftAgents(db, sy.Name, target, agents)
 	if err != nil {
 		return nil, err
