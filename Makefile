@@ -48,4 +48,4 @@ tools: ## install golangci-lint when it is missing
 	.ci/tools
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\): ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\): ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

@@ -30,7 +30,7 @@ const exitHelp = `Exit status:
   0    in sync
   1    incomplete: documents failed or did not settle, or a vendor or source was out of reach
   2    usage or configuration error; nothing was touched
-  3    deletions held by the guard; everything else was done, nothing was deleted
+  3    deletions held by the guard; everything else was done
   4    with --dry-run --exit-code: changes are pending
   130  interrupted; the next pass goes on
 `
