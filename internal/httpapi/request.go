@@ -103,6 +103,13 @@ func (c *Client) run(ctx context.Context, r Request, handle func(*exchange) *fai
 			return fmt.Errorf("%s: %s: %w", c.opts.Vendor, r.Op, err)
 		}
 	}
+	judged := func(x *exchange) *failure {
+		f := handle(x)
+		if f != nil && errors.Is(f.err.Class, fault.ErrDenied) {
+			c.trip(f.err) // before the next request may start
+		}
+		return f
+	}
 	var start time.Time
 	var last *Error
 	for n := 1; ; n++ {
@@ -113,7 +120,7 @@ func (c *Client) run(ctx context.Context, r Request, handle func(*exchange) *fai
 		if start.IsZero() {
 			start = time.Now()
 		}
-		f := c.once(ctx, &r, body, n, leave, handle)
+		f := c.once(ctx, &r, body, n, leave, judged)
 		if f == nil {
 			c.account.fine()
 			return nil
