@@ -82,17 +82,18 @@ func (t *Target) tryDelete(ctx context.Context, id targets.RemoteID) (gone bool,
 // retire takes an item out of use.
 func (t *Target) retire(ctx context.Context, it item) (left bool, err error) {
 	id := targets.RemoteID(it.ID)
-	for _, agent := range t.dropped.from(id) {
-		if err := t.deactivate(ctx, agent, id); adapter.Ends(ctx, err) {
-			return false, err
-		} else if err != nil {
-			t.log.Debug("an item stays active for an agent that does not list it", "id", string(id), "agent", agent, "err", err)
-		}
-	}
+	// The name first: an item that is inactive under the name of a version in use would be taken for that version when it comes back.
 	if _, err := t.rename(ctx, id, retiredName(it.Name)); err != nil && !errors.Is(err, fault.ErrNotFound) {
 		return false, err
 	} else if err != nil {
 		return false, nil
+	}
+	for _, agent := range t.dropped.from(id) {
+		if err := t.deactivate(ctx, agent, id); adapter.Ends(ctx, err) {
+			return true, err
+		} else if err != nil {
+			t.log.Debug("an item stays active for an agent that does not list it", "id", string(id), "agent", agent, "err", err)
+		}
 	}
 	t.dropped.forget(id)
 	return true, nil
