@@ -35,7 +35,7 @@ func TestMemory(t *testing.T) {
 		{"lines of a row", plain.CSV, fill("a,b\n1,", "\"\n\",", "\n"), 40, true},
 		{"lines of a cue", plain.Subtitles, fill("00:00:01,000 --> 00:00:02,000\n", "a\n", ""), 48, true},
 		{"messages in messages", plain.Mail, fill(nested+"From: a\n\n", "text\n", ""), 48, false},
-		{"parts in parts", plain.Mail, fill("From: a\n"+boxes.String()+"\n", "text\n", ""), 96, false},
+		{"parts in parts", plain.Mail, fill("From: a\n"+boxes.String()+"\n", "text\n", ""), 64, false},
 		{"a header", plain.Mail, fill("From: a\n", "a:\n", "\ntext\n"), 1, true},
 	} {
 		src := []byte(c.src)
@@ -46,7 +46,7 @@ func TestMemory(t *testing.T) {
 		if f, ok := errors.AsType[*fault.Error](err); c.refused != ok || ok && (f.Hint == "" || !errors.Is(err, fault.ErrUnsupported)) {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if got := (after.TotalAlloc - before.TotalAlloc) / uint64(len(src)); got >= c.times {
+		if got := (after.TotalAlloc - before.TotalAlloc) / uint64(len(src)); !raced && got >= c.times || got >= 2*c.times {
 			t.Errorf("%s: it took %d times its size", c.name, got)
 		}
 	}

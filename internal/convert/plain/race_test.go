@@ -1,0 +1,6 @@
+//go:build race
+
+package plain_test
+
+// raced: the race detector allocates as well.
+const raced = true
