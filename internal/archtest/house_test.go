@@ -48,9 +48,13 @@ var house = map[string]string{
 	"internal/state": "fault kb",
 
 	"internal/sources":            "fault kb",
-	"internal/sources/folder":     "fault kb secret sources",
-	"internal/sources/gitrepo":    "fault kb secret sources",
-	"internal/sources/web":        "fault kb secret sources",
+	"internal/sources/filter":     "fault kb",
+	"internal/sources/folder":     "fault kb secret sources sources/filter",
+	"internal/sources/gitrepo":    "fault kb secret sources sources/filter",
+	"internal/sources/web":        "fault kb secret sources sources/web/article sources/web/fetch",
+	// Fetching knows no documents, and taking a page apart knows no network.
+	"internal/sources/web/fetch":   "fault secret",
+	"internal/sources/web/article": "convert/htmlmd convert/markup fault",
 	"internal/sources/all":        "sources sources/folder sources/gitrepo sources/web",
 	"internal/sources/sourcetest": "fault kb secret sources",
 
@@ -106,6 +110,10 @@ var fences = []struct {
 	{"github.com/klippa-app/go-pdfium", "internal/convert/pdf", true},
 	{"github.com/tetratelabs/wazero", "internal/convert/pdf", true},
 	{"github.com/xuri/excelize", "internal/convert/sheet", true},
+	{"code.dny.dev/ssrf", "internal/sources/web/fetch", true},
+	{"github.com/temoto/robotstxt", "internal/sources/web/fetch", true},
+	{"github.com/andybalholm/cascadia", "internal/sources/web/article", true},
+	{"codeberg.org/readeck/go-readability", "internal/sources/web/article internal/bench", true},
 	{"github.com/getkin/kin-openapi", "*test", true},
 	{"testing", "*test", true},
 	{"pgregory.net/rapid", "*test", true},

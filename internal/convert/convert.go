@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -29,6 +31,8 @@ type Target struct {
 	KeepFrontMatter bool
 	// Secrets is what happens to a document that seems to hold one: "block", "warn" (also "") or "off".
 	Secrets string
+	// Links: the vendor fetches pages itself, so a document with a Link goes as that.
+	Links bool
 }
 
 // Part is one piece of a rendition: a prefix and a range of the source's bytes, or of what the source was converted to.
@@ -41,6 +45,8 @@ type Part struct {
 	Ext    string // the extension to send it under, with its dot
 	// MediaType is the one of Ext.
 	MediaType string
+	// Link is the address that is sent in place of bytes; "" where bytes are sent.
+	Link string
 
 	made recipe
 }
@@ -59,11 +65,25 @@ type Rendition struct {
 	Leaks    []leak.Finding // what looks like a secret, when that is only to be told
 }
 
-// Choose decides from the name and the size alone, without reading. The error is of class fault.ErrUnsupported when it is
+// LinkExt stands in remote names of documents that are sent as an address.
+const LinkExt = ".url"
+
+// Choose decides from the name, the kind and the size alone, without reading. The error is of class fault.ErrUnsupported when it is
 // already clear that the document will be skipped. A size of -1 is unknown.
-func Choose(k kb.Key, size int64, to Target) error {
-	_, err := choose(k, size, to)
+func Choose(d kb.Document, to Target) error {
+	if to.Links && d.Link != "" {
+		return nil
+	}
+	_, err := choose(kindKey(d), d.Size, to)
 	return err
+}
+
+// kindKey is the key with an extension that tells what the document is.
+func kindKey(d kb.Document) kb.Key {
+	if d.Type == "" || strings.EqualFold(path.Ext(string(d.Key)), d.Type) {
+		return d.Key
+	}
+	return d.Key + kb.Key(d.Type)
 }
 
 // Render reads the document and decides how it is sent. What opening and reading it gives (fault.ErrChanged,
@@ -71,7 +91,10 @@ func Choose(k kb.Key, size int64, to Target) error {
 // front matter wants it so, and ErrLeak that it seems to hold a secret.
 func Render(ctx context.Context, d kb.Document, to Target) (_ Rendition, err error) {
 	defer recovered(&err)
-	how, err := choose(d.Key, d.Size, to)
+	if to.Links && d.Link != "" {
+		return renderLink(d), nil
+	}
+	how, err := choose(kindKey(d), d.Size, to)
 	if err != nil {
 		return Rendition{}, err
 	}
@@ -96,6 +119,16 @@ func Render(ctx context.Context, d kb.Document, to Target) (_ Rendition, err err
 		}
 	}
 	return out, err
+}
+
+// renderLink is the rendition of a page that the vendor fetches itself. Nothing is read: that its source gives another fingerprint is
+// what makes another version of it.
+func renderLink(d kb.Document) Rendition {
+	seen := kb.Sum([]byte(d.Fingerprint))
+	return Rendition{
+		Digest: seen,
+		Parts:  []Part{{Digest: kb.Sum([]byte("link\n" + d.Link + "\n" + seen.String())), Ext: LinkExt, Link: d.Link}},
+	}
 }
 
 // stream renders a document that goes as it is.

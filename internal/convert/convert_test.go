@@ -92,17 +92,17 @@ func TestRenderSkips(t *testing.T) {
 func TestChoose(t *testing.T) {
 	to := starleads(5_000_000)
 	for name, size := range map[string]int64{"a.md": 1, "a.txt": 1 << 40, "a.doc": 5_000_000, "a": -1, "b.doc": -1, "a.json": 6_000_000, "a.pdf": 6_000_000} {
-		if err := convert.Choose(kb.NewKey("src", name), size, to); err != nil {
+		if err := convert.Choose(kb.Document{Key: kb.NewKey("src", name), Size: size}, to); err != nil {
 			t.Errorf("Choose(%s, %d): %v", name, size, err)
 		}
 	}
 	for name, size := range map[string]int64{"a.md": 0, "a.doc": 5_000_001, "a.png": 1, "a.ppt": 5_200_000, "b.pdf": 1 << 30} {
-		err := convert.Choose(kb.NewKey("src", name), size, to)
+		err := convert.Choose(kb.Document{Key: kb.NewKey("src", name), Size: size}, to)
 		if !isUnsupported(err) {
 			t.Errorf("Choose(%s, %d): %v, want ErrUnsupported", name, size, err)
 		}
 	}
-	err := convert.Choose("src/a.doc", 5_200_000, to)
+	err := convert.Choose(kb.Document{Key: "src/a.doc", Size: 5_200_000}, to)
 	if want := "5.2 MB is above the vendor's limit of 5 MB per file"; !strings.Contains(err.Error(), want) {
 		t.Errorf("got %q, want %q", err, want)
 	}
@@ -117,7 +117,7 @@ func TestRenderNarrowTargets(t *testing.T) {
 	}
 	doc, _ := document("a.doc", []byte("\xd0\xcf"))
 	for _, err := range []error{
-		convert.Choose(doc.Key, doc.Size, text), convert.Choose(d.Key, d.Size, convert.Target{}), convert.Choose("src/a.yaml", 1, convert.Target{}),
+		convert.Choose(doc, text), convert.Choose(d, convert.Target{}), convert.Choose(kb.Document{Key: "src/a.yaml", Size: 1}, convert.Target{}),
 	} {
 		if !isUnsupported(err) {
 			t.Errorf("got %v, want ErrUnsupported", err)

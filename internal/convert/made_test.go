@@ -86,7 +86,7 @@ func TestNativeAboveTheLimitIsConverted(t *testing.T) {
 			d.Size = -1
 		}
 		to := starleads(2000)
-		if err := convert.Choose(d.Key, d.Size, to); err != nil {
+		if err := convert.Choose(d, to); err != nil {
 			t.Errorf("Choose: %v", err)
 		}
 		r := mustRender(t, d, to)

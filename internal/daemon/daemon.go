@@ -79,9 +79,10 @@ func (m *memory) Remember(key string, value []byte) error {
 // causes it; everything else is in the report.
 func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbsync.Report, error) {
 	started := time.Now()
-	convert.SetCacheDir(p.cacheDir(o.DryRun))
+	cache := p.cacheDir(o.DryRun)
+	convert.SetCacheDir(cache)
 	defer func() { _ = convert.Close() }() //nolint:contextcheck // it ends what is left also after an interruption
-	s, err := p.open(o.Only)
+	s, err := p.open(o.Only, cache)
 	if err != nil {
 		return nil, fault.New(fault.ErrSetup, "%s", p.Config.File).Because(err)
 	}
@@ -126,7 +127,8 @@ func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbs
 	return kbsync.NewReport(started, o.DryRun, kbsync.Merge(entries)), nil
 }
 
-// cacheDir is where the engine for PDF files, which takes seconds to prepare, is kept for the next time; a dry run makes no directory.
+// cacheDir is where things are kept that are expensive to get again: the engine for PDF files, repositories, pages of websites. A dry run
+// uses what is there and makes no directory.
 func (p *Program) cacheDir(dryRun bool) string {
 	dir := p.Config.State + ".cache"
 	if _, err := os.Stat(dir); dryRun && err != nil {
@@ -156,8 +158,30 @@ func (p *Program) warnAside(aside string) {
 	p.Log.Warn("the state file was damaged; it is set aside and rebuilt from the vendor's listing", "aside", aside)
 }
 
+// sourceMemory is what one source remembers between processes. It is nothing until the state is open.
+type sourceMemory struct {
+	*memory
+	name string
+}
+
+// Load implements sources.Memory.
+func (m sourceMemory) Load(fn func(key string, value []byte) error) error {
+	if m.db == nil {
+		return nil
+	}
+	return m.db.LoadSource(m.name, fn)
+}
+
+// Save implements sources.Memory.
+func (m sourceMemory) Save(changes map[string][]byte) error {
+	if m.db == nil || m.db.ReadOnly() {
+		return nil
+	}
+	return m.db.SaveSource(m.name, changes)
+}
+
 // open opens the sources and targets that the syncs use.
-func (p *Program) open(only []string) (*set, error) {
+func (p *Program) open(only []string, cache string) (*set, error) {
 	s := &set{Program: p, sources: map[string]sources.Source{}, targets: map[opened]targets.Target{}, memory: &memory{}}
 	for _, sy := range p.Config.Syncs {
 		if !wanted(sy.Name, only) {
@@ -165,7 +189,7 @@ func (p *Program) open(only []string) (*set, error) {
 		}
 		for _, name := range sy.From {
 			if s.sources[name] == nil {
-				src, err := p.OpenSource(name)
+				src, err := p.openSource(name, s.memory, cache)
 				if err != nil {
 					s.close()
 					return nil, err
@@ -185,13 +209,20 @@ func (p *Program) open(only []string) (*set, error) {
 	return s, nil
 }
 
-// OpenSource opens one source of the configuration.
+// OpenSource opens one source of the configuration, to look at it: it remembers nothing and keeps nothing.
 func (p *Program) OpenSource(name string) (sources.Source, error) {
+	return p.openSource(name, &memory{}, p.cacheDir(true))
+}
+
+func (p *Program) openSource(name string, m *memory, cache string) (sources.Source, error) {
 	c, ok := p.Config.Sources[name]
 	if !ok {
 		return nil, fault.New(fault.ErrSetup, "no source is called %q", name)
 	}
-	src, err := c.Config.Open(sources.Options{Name: name, Dir: p.Config.Dir, Logger: p.Log.With("source", name)})
+	src, err := c.Config.Open(sources.Options{
+		Name: name, Dir: p.Config.Dir, Logger: p.Log.With("source", name), UserAgent: p.UserAgent,
+		CacheDir: cache, Memory: sourceMemory{m, name},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("sources.%s: %w", name, err)
 	}

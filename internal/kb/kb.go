@@ -81,6 +81,13 @@ type Document struct {
 	Size        int64     // bytes; -1 when the source cannot tell
 	Modified    time.Time // zero when the source cannot tell
 	From        Opener
+	// Type is the extension, with its dot, that tells what the bytes are where the key does not: a page that its source gives
+	// as Markdown is ".md" whatever its address ends in. "" leaves it to the key.
+	Type string
+	// Public is where readers find the documents of its source; "" when that is nowhere, or when no link in it is relative.
+	Public PublicURL
+	// Link is the address to hand to vendors that fetch pages themselves, in place of the content; "" when the content is to go.
+	Link string
 }
 
 // Open starts reading the document; see Opener.

@@ -6,6 +6,7 @@ package sources
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -35,6 +36,12 @@ type Known struct {
 	// Sample gives up to n known documents (key and fingerprint); nil when nothing is known. A source whose identity
 	// changed uses it to tell "moved to another disk" from "something else is mounted here".
 	Sample func(n int) []KnownDocument
+	// Run is the same number for scans that belong to one run of the program over several targets, and 0 when nothing is known of that.
+	// Such scans may share one look at a place that is far away, so that all targets are given the same version of it.
+	Run uint64
+	// Looked is told, while a source looks at a place that is far away before it gives the first document, how many
+	// documents it has seen; nil when nobody wants to know. It may be called concurrently.
+	Looked func(n int)
 }
 
 // KnownDocument is one document that the targets hold.
@@ -49,6 +56,47 @@ type Identifier interface {
 	// was complete, or that failed with fault.ErrIncomplete; what it gives is then remembered. A source that gives all
 	// documents of a new place, but does not yet trust what it lacks, fails so and gives the new identity. "" is unknown.
 	Identity() string
+}
+
+// Fetcher is a source whose content is far away and cheaper to get for many documents at once.
+type Fetcher interface {
+	// Fetch brings the content of documents that a scan gave to where opening them is cheap, and fills in their sizes where
+	// these were not known. A document that cannot be had is no failure of Fetch: opening it says why. The error is for what
+	// concerns all of them; the caller reports it for each, and deletes nothing.
+	Fetch(ctx context.Context, docs []*kb.Document) error
+}
+
+// Metered is a source that counts what its scans cost.
+type Metered interface {
+	// Cost is what the scan with this Known.Run cost; a scan that shared the look of another one cost nothing of its own and gives
+	// the same numbers.
+	Cost(run uint64) Cost
+}
+
+// Cost is what a scan cost the place that was looked at.
+type Cost struct {
+	Requests      int64         // requests, or commands that went over the network
+	NotModified   int64         // of them, those that were answered without a body because nothing had changed
+	BytesReceived int64         // of bodies, as they came over the network
+	Duration      time.Duration // of the look
+	Pages         []PageCost    // the documents whose content was transferred, in order of their keys
+}
+
+// PageCost is what one document of a scan cost.
+type PageCost struct {
+	Key      kb.Key
+	Bytes    int64
+	Requests int           // with redirects and repetitions
+	Duration time.Duration // until the last byte
+}
+
+// Memory is what a source keeps between processes, such as validators. It may be empty at any time, and then a scan costs
+// more and gives the same. It is safe for concurrent use.
+type Memory interface {
+	// Load calls fn for every entry in order of the keys. The value is only valid during the call.
+	Load(fn func(key string, value []byte) error) error
+	// Save stores values and removes those that are nil, in one durable step. It does nothing in a dry run.
+	Save(changes map[string][]byte) error
 }
 
 // Checker is a source that can look at one document without a scan.
@@ -76,6 +124,13 @@ type Options struct {
 	Name   string // as in the configuration; the first element of every key
 	Dir    string // where relative paths start
 	Logger *slog.Logger
+	// UserAgent is what requests over HTTP call themselves.
+	UserAgent string
+	// CacheDir is a directory for what is expensive to get again, shared by all sources and by other processes; it may not exist yet. ""
+	// means that nothing may be kept: what a scan needs on disk goes to a temporary directory that Close removes.
+	CacheDir string
+	// Memory outlives the process; nil when nothing can be remembered.
+	Memory Memory
 }
 
 // Kind is one kind of source, as listed in sources/all.

@@ -239,28 +239,6 @@ func (w *Writer) SetHeld(keys []kb.Key) error {
 	return nil
 }
 
-// SourceIdentity is where a source was at its last complete scan; "" when unknown.
-func (db *DB) SourceIdentity(source string) (id string, err error) {
-	err = db.view(func(tx *bbolt.Tx) error {
-		if b := tx.Bucket(bucketSources); b != nil {
-			id = string(b.Get([]byte(source)))
-		}
-		return nil
-	})
-	return id, err
-}
-
-// SetSourceIdentity remembers where a source is.
-func (db *DB) SetSourceIdentity(source, id string) error {
-	return db.update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucketSources)
-		if err != nil {
-			return err
-		}
-		return b.Put([]byte(source), []byte(id))
-	})
-}
-
 // Forget drops everything about a flow.
 func (db *DB) Forget(f Flow) error {
 	return db.update(func(tx *bbolt.Tx) error {

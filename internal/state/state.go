@@ -27,6 +27,7 @@ var (
 	bucketMeta    = []byte("meta")
 	bucketFlows   = []byte("flows")
 	bucketSources = []byte("sources")
+	bucketPages   = []byte("pages") // what sources keep themselves, by source
 	keySchema     = []byte("schema")
 )
 

@@ -306,7 +306,7 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 			return nil
 		}
 		f.parts = recorded(*r)
-	} else if err := convert.Choose(d.Key, d.Size, m.rendering); err != nil {
+	} else if err := convert.Choose(d, m.rendering); err != nil {
 		if len(f.have) == 0 {
 			m.decline(d.Key, d.Size, err)
 			return nil

@@ -60,7 +60,9 @@ type Limits struct {
 	SettleTimeout    time.Duration // how long a document may settle without any progress
 	// FilesLast: files that go as they are wait for one another at this vendor, so texts go before them.
 	FilesLast bool
-	Accepts   kb.Accepts
+	// Links: the vendor fetches pages itself, so a rendition may be an address.
+	Links   bool
+	Accepts kb.Accepts
 }
 
 // Store is where the documents go.
@@ -100,6 +102,9 @@ type Remote struct {
 	// Retired: an older version that the vendor cannot delete, taken out of use by Delete. Its name is the one that it had
 	// when it was in use. It is only counted.
 	Retired bool
+	// Link is the address of a document that the vendor fetches itself and that carries no name of ours, only its address:
+	// whose it is, and which version, only the records tell. Documents whose remote name carries our mark leave it empty.
+	Link string
 }
 
 // Rendition is one part of a document in the form that the target takes.
@@ -109,6 +114,9 @@ type Rendition struct {
 	Size      int64  // bytes, exact
 	Digest    kb.Digest
 	MediaType string
+	// Link is the address that the vendor is to fetch, at vendors with Limits.Links; then there are no bytes: Size is 0, Open is
+	// nil, and Digest changes when what stands at the address does.
+	Link string
 	// Open starts reading the bytes; it may be called again. Reading fails with fault.ErrChanged instead of
 	// ending when the bytes are not those of Digest.
 	Open func(ctx context.Context) (io.ReadCloser, error)

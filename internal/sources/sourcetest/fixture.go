@@ -29,6 +29,8 @@ type Fixture struct {
 	AddProblem func() kb.Key
 	// Opens counts how often content has been asked for since the beginning; requests of a website count.
 	Opens func() int
+	// Snapshots: what a scan listed can be opened as it was then, whatever happened since.
+	Snapshots bool
 	// OddPaths are further paths that this kind of source must give as they are.
 	OddPaths []string
 }

@@ -289,10 +289,25 @@ func testProblem(t *testing.T, f Fixture) {
 	}
 }
 
+// listed tells that the source kept the version that it listed, and that this is what it gives.
+func listed(t *testing.T, f Fixture, d kb.Document, want string) bool {
+	t.Helper()
+	if !f.Snapshots {
+		return false
+	}
+	if got, _, err := Read(t.Context(), d); err != nil || string(got) != want {
+		t.Errorf("the listed version reads %q, %v; want %q", got, err, want)
+	}
+	return true
+}
+
 func testRemovedBeforeOpen(t *testing.T, f Fixture) {
 	f.Put("a.md", []byte("x"))
 	d := Scan(t, f.Source).Documents[0]
 	f.Remove("a.md")
+	if listed(t, f, d, "x") {
+		return
+	}
 	if _, err := d.Open(t.Context()); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("opening a document that is gone: %v", err)
 	}
@@ -302,6 +317,9 @@ func testReplacedBeforeOpen(t *testing.T, f Fixture) {
 	f.Put("a.md", []byte("x"))
 	d := Scan(t, f.Source).Documents[0]
 	f.Put("a.md", []byte("yy"))
+	if listed(t, f, d, "x") {
+		return
+	}
 	if _, err := d.Open(t.Context()); !errors.Is(err, fault.ErrChanged) {
 		t.Errorf("opening a version that was replaced: %v", err)
 	}
@@ -323,7 +341,7 @@ func testChangedWhileRead(t *testing.T, f Fixture) {
 	if err == nil {
 		_, err = c.Verify()
 	}
-	if err == nil {
+	if err == nil && !f.Snapshots {
 		t.Error("a change while reading went unnoticed")
 	}
 	if n > 300000-1000 {
