@@ -39,6 +39,8 @@ type Known struct {
 	// Run is the same number for scans that belong to one run of the program over several targets, and 0 when nothing is known of that.
 	// Such scans may share one look at a place that is far away, so that all targets are given the same version of it.
 	Run uint64
+	// Anew: ask even where the place itself said that nothing needs to be asked yet.
+	Anew bool
 	// Looked is told, while a source looks at a place that is far away before it gives the first document, how many
 	// documents it has seen; nil when nobody wants to know. It may be called concurrently.
 	Looked func(n int)
