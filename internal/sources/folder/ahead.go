@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"kbsyncd/internal/sources"
+	"kbsyncd/internal/sources/filter"
 )
 
 // A scan is a walk in the order of the keys that workers run ahead of. The consumer, which is the caller of Scan,
@@ -28,12 +29,12 @@ const (
 // node is one directory of a scan.
 type node struct {
 	parent *node
-	prefix string // the beginning of its entries' keys: source, path in NFC, slash
-	raw    string // its path as its entries are opened, with a slash at the end; "" for the folder itself
-	real   string // raw without symbolic links
-	plain  bool   // raw is what follows the source in prefix, so that its entries' names need no second string
-	links  int    // links to directories on the way here
-	rules  *rules // from the ignore files in and above it; complete once it is listed
+	prefix string        // the beginning of its entries' keys: source, path in NFC, slash
+	raw    string        // its path as its entries are opened, with a slash at the end; "" for the folder itself
+	real   string        // raw without symbolic links
+	plain  bool          // raw is what follows the source in prefix, so that its entries' names need no second string
+	links  int           // links to directories on the way here
+	rules  *filter.Rules // from the ignore files in and above it; complete once it is listed
 
 	big *bigDir // what is left to look at; nil in most directories. Set before listed.
 

@@ -3,13 +3,13 @@ package folder
 import (
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/sources"
+	"kbsyncd/internal/sources/filter"
 )
 
 // Kind is the entry of this source in sources/all.
@@ -50,15 +50,15 @@ func (c *Config) Validate() []fault.Invalid {
 		add("path", "contains a NUL byte", "")
 	}
 	for _, p := range c.Include {
-		bad = append(bad, checkGlob("include", p)...)
+		bad = append(bad, filter.CheckGlob("include", p)...)
 	}
 	for _, p := range c.Exclude {
-		bad = append(bad, checkGlob("exclude", p)...)
+		bad = append(bad, filter.CheckGlob("exclude", p)...)
 	}
 	switch c.Watch {
 	case "auto", "events", "poll", "off":
 	default:
-		add("watch", quote(c.Watch)+" is unknown", "use auto, events, poll or off")
+		add("watch", strconv.Quote(c.Watch)+" is unknown", "use auto, events, poll or off")
 	}
 	if c.Poll < time.Second {
 		add("poll", "must be at least 1s", "")
@@ -67,33 +67,9 @@ func (c *Config) Validate() []fault.Invalid {
 		add("debounce", "must not be negative", "")
 	}
 	if c.Marker != "" && !filepath.IsLocal(filepath.FromSlash(c.Marker)) {
-		add("marker", quote(c.Marker)+" is not a path inside the folder", "write it relative to path, for example .kbsync-root")
+		add("marker", strconv.Quote(c.Marker)+" is not a path inside the folder", "write it relative to path, for example .kbsync-root")
 	}
 	return bad
-}
-
-func checkGlob(field, p string) []fault.Invalid {
-	one := func(msg, hint string) []fault.Invalid {
-		return []fault.Invalid{{Field: field, Msg: quote(p) + " " + msg, Hint: hint}}
-	}
-	switch {
-	case p == "":
-		return one("is empty", "")
-	case !doublestar.ValidatePattern(p):
-		return one("is no valid glob", "close every [ and {, and write \\[ for the character itself")
-	case strings.HasPrefix(p, "!"):
-		return one("begins with !", "list what to leave out under exclude")
-	case strings.HasPrefix(p, "/"):
-		return one("begins with a slash", "globs are relative to path: "+quote(strings.TrimLeft(p, "/")))
-	case strings.HasSuffix(p, "/"):
-		return one("ends with a slash", "write "+quote(p+"**")+" for everything in a directory")
-	}
-	for elem := range strings.SplitSeq(p, "/") {
-		if elem == "." || elem == ".." || elem == "" {
-			return one("has an element "+quote(elem)+", which no path has", "write it relative to path, without . and ..")
-		}
-	}
-	return nil
 }
 
 // Open implements sources.Config. It touches no disk: whether the folder is there is for Scan to say.
@@ -118,7 +94,7 @@ func (c *Config) Open(o sources.Options) (sources.Source, error) {
 		name:   o.Name,
 		path:   path,
 		marker: marker,
-		filter: newFilter(c.Include, c.Exclude, marker),
+		filter: filter.New(c.Include, c.Exclude, marker),
 		log:    log,
 	}, nil
 }

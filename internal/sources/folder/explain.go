@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources/filter"
 )
 
 func normal(s string) string { return norm.NFC.String(s) }
@@ -66,7 +67,7 @@ type tracer struct {
 	f     *Folder
 	h     *handle
 	lines []string
-	rules *rules
+	rules *filter.Rules
 }
 
 func (t *tracer) say(format string, args ...any) {
@@ -88,7 +89,9 @@ func (t *tracer) path(path string, dir bool) (bool, error) {
 		if err := t.load(base); err != nil {
 			return false, err
 		}
-		if !t.element(name, here, inner || dir) {
+		lines, kept := t.f.filter.Explain(name, here, inner || dir, t.rules)
+		t.lines = append(t.lines, lines...)
+		if !kept {
 			return false, nil
 		}
 		end = len(here) + 1
@@ -106,7 +109,7 @@ func (t *tracer) load(base string) error {
 		}
 		raw = found + "/"
 	}
-	if _, err := t.h.root.Lstat(raw + ignoreName); err != nil {
+	if _, err := t.h.root.Lstat(raw + filter.IgnoreName); err != nil {
 		if isGone(err) {
 			return nil
 		}
@@ -118,57 +121,14 @@ func (t *tracer) load(base string) error {
 		if raw = real + "/"; real == "" {
 			raw = ""
 		}
-		if _, err := t.h.root.Lstat(raw + ignoreName); err != nil {
+		if _, err := t.h.root.Lstat(raw + filter.IgnoreName); err != nil {
 			return nil
 		}
 	}
 	rs, err := t.h.readRules(raw, base, t.rules)
 	if err != nil {
-		return fmt.Errorf("%s%s: %s", base, ignoreName, plain(err))
+		return fmt.Errorf("%s%s: %s", base, filter.IgnoreName, plain(err))
 	}
 	t.rules = rs
 	return nil
-}
-
-// element applies the filters to one element of the path.
-func (t *tracer) element(name, here string, dir bool) bool {
-	fltr := t.f.filter
-	if why := fltr.unwanted(name); why != "" {
-		t.say("%s is left out: %s", here, why)
-		return false
-	}
-	if here == fltr.marker {
-		t.say("%s is left out: it is the marker", here)
-		return false
-	}
-	if g := fltr.excluded(here); g != nil {
-		t.say("exclude %q leaves out %s", g.text, here)
-		return false
-	}
-	if rs, r := t.rules.decide(here, dir); r != nil {
-		verb := "leaves out"
-		if r.keep {
-			verb = "keeps"
-		}
-		t.say("%s%s line %d, %q, %s %s", rs.base, ignoreName, r.line, r.text, verb, here)
-		if !r.keep {
-			return false
-		}
-	}
-	switch {
-	case len(fltr.include) == 0:
-	case dir:
-		if !fltr.wantsDir(here) {
-			t.say("no include pattern can match anything in %s", here)
-			return false
-		}
-	default:
-		g := fltr.included(here)
-		if g == nil {
-			t.say("no include pattern matches %s", here)
-			return false
-		}
-		t.say("include %q matches %s", g.text, here)
-	}
-	return true
 }

@@ -28,6 +28,7 @@ import (
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
+	"kbsyncd/internal/sources/filter"
 )
 
 // Folder is a folder as a source. It holds nothing open between calls, so that its file system can be unmounted.
@@ -35,7 +36,7 @@ type Folder struct {
 	name     string
 	path     string // absolute
 	marker   string // relative, slash-separated; "" without one
-	filter   *filter
+	filter   *filter.Filter
 	log      *slog.Logger
 	portable bool         // do without the fast calls of the system
 	opens    atomic.Int64 // how many documents were opened

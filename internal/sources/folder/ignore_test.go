@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"kbsyncd/internal/sources/filter"
 )
 
 // gitTree is a folder in which git sees the same ignore rules under its own name.
@@ -47,7 +49,7 @@ func (g *gitTree) run(args ...string) []byte {
 func (g *gitTree) rules(dir, text string) {
 	g.t.Helper()
 	g.put(filepath.Join(dir, ".gitignore"), text)
-	g.put(filepath.Join(dir, ignoreName), text)
+	g.put(filepath.Join(dir, filter.IgnoreName), text)
 }
 
 // compare lists the folder both ways; hidden names are not part of it.
@@ -64,7 +66,7 @@ func (g *gitTree) compare() {
 	if diff := cmp.Diff(append([]string{}, want...), append([]string{}, got...)); diff != "" {
 		g.t.Errorf("documents (-git +ours):\n%s", diff)
 		_ = filepath.WalkDir(g.dir, func(path string, _ os.DirEntry, _ error) error {
-			if filepath.Base(path) == ignoreName {
+			if filepath.Base(path) == filter.IgnoreName {
 				text, _ := os.ReadFile(path)
 				g.t.Logf("%s:\n%q", path, text)
 			}
@@ -166,11 +168,11 @@ func TestIgnoreAsGitDoesAtRandom(t *testing.T) {
 
 func TestIgnoreFileErrors(t *testing.T) {
 	for name, plant := range map[string]func(tr *tree) error{
-		"directory": func(tr *tree) error { return os.Mkdir(tr.at("sub/"+ignoreName), 0o755) },
+		"directory": func(tr *tree) error { return os.Mkdir(tr.at("sub/"+filter.IgnoreName), 0o755) },
 		"large": func(tr *tree) error {
-			return os.WriteFile(tr.at("sub/"+ignoreName), bytes.Repeat([]byte("#\n"), ignoreLimit), 0o644)
+			return os.WriteFile(tr.at("sub/"+filter.IgnoreName), bytes.Repeat([]byte("#\n"), filter.IgnoreLimit), 0o644)
 		},
-		"link out": func(tr *tree) error { return os.Symlink("/etc/passwd", tr.at("sub/"+ignoreName)) },
+		"link out": func(tr *tree) error { return os.Symlink("/etc/passwd", tr.at("sub/"+filter.IgnoreName)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTree(t)
@@ -179,30 +181,10 @@ func TestIgnoreFileErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			var c count
-			incomplete(t, tr.open().Scan(t.Context(), nothingKnown, &c), "sub/"+ignoreName)
+			incomplete(t, tr.open().Scan(t.Context(), nothingKnown, &c), "sub/"+filter.IgnoreName)
 			if c.docs != 0 {
 				t.Error("documents are given though their rules are unknown")
 			}
 		})
 	}
-}
-
-func FuzzWildmatch(f *testing.F) {
-	f.Add("a*b/**/c[!x-z]", "aab/d/c1")
-	f.Add("**/[[:alpha:]]?\\*", "x/y*")
-	f.Add("*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaa")
-	f.Fuzz(func(t *testing.T, pattern, text string) {
-		if len(pattern) > 64 || len(text) > 64 {
-			return
-		}
-		wildmatch(pattern, text)
-		if literalLen(pattern) == len(pattern) && !strings.Contains(pattern+text, "\x00") && wildmatch(pattern, text) != (pattern == text) {
-			t.Errorf("%q against %q", pattern, text)
-		}
-		rs := parseIgnore([]byte(pattern+"\n!"+text), "", nil)
-		if p := strings.Trim(text, "/"); p != "" {
-			rs.ignored(p, false)
-			rs.ignored(p, true)
-		}
-	})
 }

@@ -3,6 +3,7 @@ package folder
 import (
 	"errors"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"kbsyncd/internal/fault"
@@ -147,7 +148,7 @@ var errNotText = fault.New(fault.ErrUnsupported, "the name is not UTF-8").WithHi
 
 func errTwin(name string) error {
 	return fault.New(fault.ErrUnsupported, "the name looks the same as another one in this directory and differs only in its bytes (Unicode normalisation)").
-		WithHint("rename one of the two; the other one is the document %s", quote(kb.Printable(name)))
+		WithHint("rename one of the two; the other one is the document %s", strconv.Quote(kb.Printable(name)))
 }
 
 // isProblem tells an error about an entry itself from one that cuts the listing short.

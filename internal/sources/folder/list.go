@@ -11,6 +11,7 @@ import (
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources/filter"
 )
 
 // maxKey bounds the length of a key: a tree that is nested deeper is no place for documents, and what holds keys has limits.
@@ -62,7 +63,7 @@ func (w *lister) list(n *node) {
 	if w.hasIgnore {
 		rs, err := w.scan.h.readRules(n.real, n.prefix[w.scan.skip:], n.rules)
 		if err != nil {
-			w.scan.trouble.add(n.raw+ignoreName, err)
+			w.scan.trouble.add(n.raw+filter.IgnoreName, err)
 			return
 		}
 		n.rules = rs
@@ -92,8 +93,8 @@ func (w *lister) reset() {
 // add takes one entry of the directory, unless its name alone keeps it out.
 func (w *lister) add(name []byte, k kind) {
 	s := unsafe.String(unsafe.SliceData(name), len(name))
-	if !w.scan.f.filter.wantsName(s) {
-		w.hasIgnore = w.hasIgnore || s == ignoreName
+	if !w.scan.f.filter.WantsName(s) {
+		w.hasIgnore = w.hasIgnore || s == filter.IgnoreName
 		return
 	}
 	var mixed byte
@@ -116,7 +117,7 @@ func (w *lister) add(name []byte, k kind) {
 func (w *lister) choose(d dirReader, n *node) {
 	fltr := w.scan.f.filter
 	w.path = append(w.path[:0], n.prefix[w.scan.skip:]...)
-	base, all := len(w.path), fltr.open() && n.rules == nil
+	base, all := len(w.path), fltr.Open() && n.rules == nil
 	kept := w.entries[:0]
 	for _, e := range w.entries {
 		name := w.names.get(&e)
@@ -142,7 +143,7 @@ func (w *lister) choose(d dirReader, n *node) {
 		switch {
 		case simple && e.flags&isOdd == 0 && base+len(name) < maxKey:
 			dir := e.kind == kindDir
-			if (dir && fltr.wantsDir(path) || !dir && fltr.wantsFile(path)) && !n.rules.ignored(path, dir) {
+			if (dir && fltr.WantsDir(path) || !dir && fltr.WantsFile(path)) && !n.rules.Ignored(path, dir) {
 				kept = append(kept, e)
 			}
 		case w.wanted(&e, path, n, name):
@@ -155,8 +156,8 @@ func (w *lister) choose(d dirReader, n *node) {
 // wanted applies the filters to one entry and turns what cannot be a document into a problem.
 func (w *lister) wanted(e *entry, path string, n *node, name []byte) bool {
 	fltr := w.scan.f.filter
-	asFile := func() bool { return fltr.wantsFile(path) && !n.rules.ignored(path, false) }
-	asDir := func() bool { return fltr.wantsDir(path) && !n.rules.ignored(path, true) }
+	asFile := func() bool { return fltr.WantsFile(path) && !n.rules.Ignored(path, false) }
+	asDir := func() bool { return fltr.WantsDir(path) && !n.rules.Ignored(path, true) }
 	problem := func(err error) {
 		o := w.oddity(e)
 		o.err = err

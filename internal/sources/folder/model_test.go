@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kbsyncd/internal/sources"
+	"kbsyncd/internal/sources/filter"
 	"kbsyncd/internal/sources/sourcetest"
 )
 
@@ -65,9 +66,9 @@ func TestScanEqualsWalk(t *testing.T) {
 
 // keeps tells whether the default filters keep a path.
 func (tr *tree) keeps(path string) bool {
-	f := newFilter(nil, nil, "")
+	f := filter.New(nil, nil, "")
 	for elem := range strings.SplitSeq(path, "/") {
-		if !f.wantsName(elem) {
+		if !f.WantsName(elem) {
 			return false
 		}
 	}
@@ -90,7 +91,7 @@ func FuzzNames(f *testing.F) {
 		l := tr.scan()
 		kept := 0
 		for i, n := range []string{a, b} {
-			if tr.open().filter.wantsName(n) && (i == 0 || a != b) {
+			if tr.open().filter.WantsName(n) && (i == 0 || a != b) {
 				kept++
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"kbsyncd/internal/fault"
@@ -30,7 +31,7 @@ func (f *Folder) checkPlace(h *handle, known sources.Known) (identity string, mo
 			if !isGone(err) {
 				return "", false, fault.New(fault.ErrIncomplete, "%s: marker %s: %s", f.path, f.marker, plain(err))
 			}
-			return "", false, fault.New(fault.ErrIncomplete, "%s lacks its marker %s", f.path, quote(f.marker)).
+			return "", false, fault.New(fault.ErrIncomplete, "%s lacks its marker %s", f.path, strconv.Quote(f.marker)).
 				WithHint("mount what belongs there, or create the marker when this is the right folder")
 		}
 	}

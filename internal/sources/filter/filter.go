@@ -1,4 +1,4 @@
-package folder
+package filter
 
 import (
 	"slices"
@@ -9,9 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// filter decides by names alone which files are documents and which directories are worth reading. It is
-// immutable. Paths are NFC, slash-separated and relative to the folder.
-type filter struct {
+// Filter decides which files are documents and which directories are worth reading. It is immutable.
+type Filter struct {
 	include []glob
 	exclude []glob
 	marker  string // "" without one
@@ -30,7 +29,7 @@ type glob struct {
 	deep  bool     // there is a "**", so that directories of any depth below may match
 
 	form int
-	dir  string  // the literal directory; for formBelow with its slash, "" for the folder
+	dir  string  // the literal directory; for formBelow with its slash, "" for the root
 	elem element // for formBelow
 }
 
@@ -49,8 +48,9 @@ type element struct {
 	suffixes []string // for a star and literal ends; nil when doublestar decides
 }
 
-func newFilter(include, exclude []string, marker string) *filter {
-	f := &filter{marker: norm.NFC.String(marker)}
+// New takes the globs of the configuration and the path of a marker, which is no document; "" without one.
+func New(include, exclude []string, marker string) *Filter {
+	f := &Filter{marker: norm.NFC.String(marker)}
 	for _, p := range include {
 		p = norm.NFC.String(p)
 		f.include = append(f.include, newGlob(p))
@@ -183,11 +183,11 @@ func (g *glob) mayHold(dir string) bool {
 	return len(elems) > 0 || g.deep
 }
 
-// open tells that the configuration leaves every file in.
-func (f *filter) open() bool { return len(f.include) == 0 && len(f.exclude) == 0 && f.marker == "" }
+// Open tells that the configuration leaves every file in.
+func (f *Filter) Open() bool { return len(f.include) == 0 && len(f.exclude) == 0 && f.marker == "" }
 
-// wantsFile tells whether a file is a document; wantsName has been asked about every element.
-func (f *filter) wantsFile(path string) bool {
+// WantsFile tells whether a file is a document; WantsName has been asked about every element.
+func (f *Filter) WantsFile(path string) bool {
 	if path == f.marker {
 		return false
 	}
@@ -197,8 +197,8 @@ func (f *filter) wantsFile(path string) bool {
 	return len(f.include) == 0 || f.included(path) != nil
 }
 
-// wantsDir tells whether a directory may hold documents.
-func (f *filter) wantsDir(path string) bool {
+// WantsDir tells whether a directory may hold documents.
+func (f *Filter) WantsDir(path string) bool {
 	if f.excluded(path) != nil {
 		return false
 	}
@@ -213,8 +213,8 @@ func (f *filter) wantsDir(path string) bool {
 	return false
 }
 
-func (f *filter) excluded(path string) *glob { return firstMatch(f.exclude, path) }
-func (f *filter) included(path string) *glob { return firstMatch(f.include, path) }
+func (f *Filter) excluded(path string) *glob { return firstMatch(f.exclude, path) }
+func (f *Filter) included(path string) *glob { return firstMatch(f.include, path) }
 
 func firstMatch(globs []glob, path string) *glob {
 	for i := range globs {
@@ -225,15 +225,15 @@ func firstMatch(globs []glob, path string) *glob {
 	return nil
 }
 
-// wantsName tells whether a name is left in by default: it is neither hidden nor a temporary
-// or service file. It is asked first, about every name in the folder.
-func (f *filter) wantsName(name string) bool { return f.unwanted(name) == "" }
+// WantsName tells whether a name is left in by default: it is neither hidden nor a temporary
+// or service file. It is asked first, about every name of the tree. The name is not empty.
+func (f *Filter) WantsName(name string) bool { return f.unwanted(name) == "" }
 
 // unwanted says why a name is left out by default; "" when it is not.
-func (f *filter) unwanted(name string) string {
+func (f *Filter) unwanted(name string) string {
 	switch name[0] {
 	case '.':
-		if name == ignoreName {
+		if name == IgnoreName {
 			return "it holds ignore rules"
 		}
 		for _, p := range f.dotted {
@@ -266,7 +266,7 @@ func (f *filter) unwanted(name string) string {
 	return ""
 }
 
-func (f *filter) temporary(name string) string {
+func (f *Filter) temporary(name string) string {
 	if name == "lost+found" {
 		return "it belongs to the file system"
 	}

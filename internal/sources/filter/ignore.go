@@ -1,24 +1,22 @@
-package folder
+package filter
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
 )
 
-// ignoreName is the file that holds ignore rules, in any directory.
-const ignoreName = ".kbsyncignore"
+// IgnoreName is the file that holds ignore rules, in any directory.
+const IgnoreName = ".kbsyncignore"
 
-// ignoreLimit bounds an ignore file; a larger one is a mistake.
-const ignoreLimit = 1 << 20
+// IgnoreLimit bounds an ignore file; a larger one is a mistake.
+const IgnoreLimit = 1 << 20
 
-// rules are the rules of one ignore file and, through parent, of the files above it. They are immutable.
-type rules struct {
-	parent *rules
-	base   string // the directory of the file, relative to the folder, with a trailing slash; "" for the folder itself
+// Rules are the rules of one ignore file and, through parent, of the files above it. They are immutable.
+type Rules struct {
+	parent *Rules
+	base   string // the directory of the file, relative to the root, with a trailing slash; "" for the root itself
 	list   []rule
 }
 
@@ -34,33 +32,9 @@ type rule struct {
 	suffix  bool // a star and then literal text
 }
 
-// readRules reads the ignore file of a directory that has one.
-func (h *handle) readRules(real, base string, parent *rules) (*rules, error) {
-	f, err := h.openFile(real + ignoreName)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("is no regular file")
-	}
-	text, err := io.ReadAll(io.LimitReader(f, ignoreLimit+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > ignoreLimit:
-		return nil, errors.New("is larger than 1 MiB")
-	}
-	return parseIgnore(text, base, parent), nil
-}
-
-// parseIgnore reads gitignore syntax. No line is an error: as with git, a malformed pattern matches nothing.
-func parseIgnore(text []byte, base string, parent *rules) *rules {
-	rs := &rules{parent: parent, base: base}
+// ParseIgnore reads gitignore syntax; base is the directory of the file, with a slash at its end, "" for the root. parent may be nil. No line is an error: as with git, a malformed pattern matches nothing.
+func ParseIgnore(text []byte, base string, parent *Rules) *Rules {
+	rs := &Rules{parent: parent, base: base}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	n := 0
 	for line := range strings.SplitSeq(string(text), "\n") {
@@ -153,7 +127,7 @@ func (r *rule) match(rel, base string, dir bool) bool {
 
 // decide finds the rule that decides about a path, if any: the last match in the deepest file. The
 // caller has made sure that no directory above the path is ignored.
-func (rs *rules) decide(path string, dir bool) (*rules, *rule) {
+func (rs *Rules) decide(path string, dir bool) (*Rules, *rule) {
 	base := path[strings.LastIndexByte(path, '/')+1:]
 	for ; rs != nil; rs = rs.parent {
 		rel := path[len(rs.base):]
@@ -166,8 +140,8 @@ func (rs *rules) decide(path string, dir bool) (*rules, *rule) {
 	return nil, nil
 }
 
-// ignored tells whether a path is left out.
-func (rs *rules) ignored(path string, dir bool) bool {
+// Ignored tells whether a path is left out. The caller has made sure that no directory above it is.
+func (rs *Rules) Ignored(path string, dir bool) bool {
 	if rs == nil {
 		return false
 	}

@@ -1,4 +1,4 @@
-package folder
+package filter
 
 // The outcomes of dowild. The two aborts bound the backtracking: once the text has run out, or a single star would have to
 // cross a slash, trying further positions of an inner star cannot help.
