@@ -108,6 +108,9 @@ func stageLine(p *kbsync.Progress, elapsed time.Duration) string {
 		return fmt.Sprintf("listing   %d documents at the vendor", p.Listed.Load())
 	case kbsync.StageScanning:
 		s := fmt.Sprintf("scanning   %d documents", p.Scanned.Load())
+		if n := p.Looked.Load(); n > 0 && p.Scanned.Load() == 0 {
+			return fmt.Sprintf("looking   at %d pages", n)
+		}
 		if n := p.Read.Load(); n > 0 {
 			s += fmt.Sprintf("   %d read", n)
 		}

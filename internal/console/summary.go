@@ -101,6 +101,9 @@ func (c *Console) details(e *kbsync.Entry, indent string) {
 	list(yellow, "pending", len(e.Pending), func(i int) (string, string) { return e.Pending[i].Document, e.Pending[i].Status })
 	list(yellow, "held", len(e.Held), func(i int) (string, string) { return e.Held[i].Document, e.Held[i].Reason })
 	list(dim, "skipped", len(e.Skipped), func(i int) (string, string) { return e.Skipped[i].Document, e.Skipped[i].Reason })
+	for _, n := range e.Notes {
+		c.Printf("%s%s %s\n", indent, c.style(dim, "note:"), n)
+	}
 	if e.Orphans > 0 {
 		c.Printf("%s%s %s out of use, which the vendor has no way to delete\n", indent, c.style(dim, "orphans:"), Plural(e.Orphans, "older version"))
 	}
@@ -140,6 +143,9 @@ func (c *Console) Plan(r *kbsync.Report) {
 		}
 		if e.Error != "" {
 			c.Printf("  %s\n", c.style(red, e.Error))
+		}
+		for _, n := range e.Notes {
+			c.Printf("  %s %s\n", c.style(dim, "note:"), n)
 		}
 		c.Printf("%s\n", c.totals(e))
 	}

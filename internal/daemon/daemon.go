@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sort"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,9 @@ type Live struct {
 	Sync, Target string
 	Progress     *kbsync.Progress
 }
+
+// runs numbers the runs of this process.
+var runs atomic.Uint64
 
 // set is what one run has open.
 type set struct {
@@ -96,6 +100,7 @@ func (p *Program) RunOnce(ctx context.Context, o Once, watch func([]Live)) (*kbs
 		p.Log.Warn("notify has no effect yet: nobody is told about this pass")
 	}
 	s.memory.db = db
+	o.Run = runs.Add(1)
 	flows, err := s.flows(db, o.Only)
 	if err != nil {
 		return nil, err

@@ -101,6 +101,12 @@ type Memory interface {
 	Save(changes map[string][]byte) error
 }
 
+// Shaped is a source with settings that change what is sent of a document while the document stays the same.
+type Shaped interface {
+	// Shape names these settings; "" is the usual shape.
+	Shape() string
+}
+
 // Checker is a source that can look at one document without a scan.
 type Checker interface {
 	// Exists looks whether the document is there now. The engine asks before it deletes.

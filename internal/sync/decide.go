@@ -21,6 +21,7 @@ type remotePart struct {
 	ext    string
 	name   string // the remote name, where the listing kept it
 	copied bool
+	bare   bool // known by its address only: which version it is, nobody can tell
 	alien  bool // it carries our mark behind a name that we did not give: used when there is nothing else, never deleted
 }
 
@@ -62,7 +63,7 @@ func decide(want []part, have []remotePart) verdict {
 			if w.hash == (kb.PartHash{}) {
 				break // its record says that it is out of date
 			}
-			if used[j] || !h.known || (h.part == 0) != (w.Index == 0) || h.hash != w.hash {
+			if used[j] || !h.known || (h.part == 0) != (w.Index == 0) || h.hash != w.hash && !h.bare {
 				continue
 			}
 			if best < 0 || better(h, have[best], w.Index) {

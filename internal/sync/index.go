@@ -17,8 +17,9 @@ type index struct {
 	ids     [][]byte
 	exts    []string
 	extNo   map[string]uint8
-	keys    int                // distinct keys
-	retired []targets.RemoteID // of the scope, out of use
+	keys    int                       // distinct keys
+	retired []targets.RemoteID        // of the scope, out of use
+	links   map[string]targets.Remote // documents that are known by their address only and in no record, by address
 }
 
 type entry struct {

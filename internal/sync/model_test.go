@@ -36,6 +36,7 @@ type world struct {
 	rng     *rand.Rand
 	dir     string
 	sources []*sourcetest.Memory
+	far     *sourcetest.Far // the second source, whose content must be fetched
 	vendor  *targettest.Memory
 	truth   map[kb.Key]string // what the sources hold
 	foreign map[string]string
@@ -66,6 +67,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		truth: map[kb.Key]string{}, foreign: map[string]string{},
 		sources: []*sourcetest.Memory{sourcetest.NewMemory("docs"), sourcetest.NewMemory("site")},
 	}
+	w.far = w.sources[1].AsFar()
 	w.vendor = targettest.NewMemory(targettest.MemoryOptions{
 		ParseLooks: w.rng.IntN(3), Fresh: w.rng.IntN(2) == 0, Missing: w.rng.IntN(2) == 0,
 		Limits: targets.Limits{BatchFiles: 1 + w.rng.IntN(4), MaxBytes: 600, SettleTimeout: time.Minute},
@@ -179,6 +181,11 @@ func (w *world) trouble(cancel func()) {
 		}
 		return v
 	})
+	w.far.FailFetch(nil)
+	if rng.IntN(8) == 0 {
+		w.logf("  nothing can be fetched from site")
+		w.far.FailFetch(fault.New(fault.ErrIncomplete, "the line is dead"))
+	}
 	for _, s := range w.sources {
 		s.FailScan(0, nil)
 		if rng.IntN(6) == 0 {
@@ -190,6 +197,7 @@ func (w *world) trouble(cancel func()) {
 
 func (w *world) calm() {
 	w.vendor.SetHook(nil)
+	w.far.FailFetch(nil)
 	for _, s := range w.sources {
 		s.FailScan(0, nil)
 	}
@@ -206,7 +214,7 @@ func (w *world) pass(ctx context.Context, o sync.Options) *sync.Entry {
 	e := &sync.Engine{DB: db, Log: slog.New(slog.DiscardHandler)}
 	f := sync.Flow{
 		Sync: "support", Target: "memory", Owner: "test", To: w.client(), Agents: w.flowAgents(), Delete: true, MaxDelete: sync.DefaultLimit(), Reconcile: 24 * time.Hour,
-		Sources: []sync.Source{{Name: "site", Source: w.sources[1]}, {Name: "docs", Source: w.sources[0]}},
+		Sources: []sync.Source{{Name: "site", Source: w.far}, {Name: "docs", Source: w.sources[0]}},
 	}
 	entry := e.Run(ctx, f, o, nil)
 	w.logf("pass %+v: %s up %d rep %d ren %d del %d adopt %d same %d fail %v pend %v held %d err %q", o, entry.Outcome, entry.Uploaded,

@@ -58,6 +58,8 @@ type pass struct {
 	sources    map[string]*sourceTally
 	identities map[string]string
 	sourceErrs []error
+	costs      []SourceCost
+	notes      []string
 	skips      []docError
 	failures   []docError
 	unchanged  int
@@ -163,6 +165,7 @@ func (p *pass) open(ctx context.Context) (err error) {
 	p.identities = map[string]string{}
 	p.rendering = convert.Target{
 		Accepts: p.limits.Accepts, MaxBytes: p.limits.MaxBytes, KeepFrontMatter: p.flow.KeepFrontMatter, Secrets: p.flow.Secrets,
+		Links: p.limits.Links,
 	}
 	if p.facts, p.recorded, err = p.DB.Facts(p.id); err != nil {
 		return err
@@ -261,8 +264,8 @@ func (p *pass) renderDigest() string {
 	}
 	sort.Strings(exts)
 	a := p.limits.Accepts
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %s %s %d %t %s", p.limits.MaxBytes, exts, a.Text, a.Markdown, a.TextBytes,
-		p.flow.KeepFrontMatter, cmp.Or(p.flow.Secrets, "warn")))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %s %s %d %t %s%s", p.limits.MaxBytes, exts, a.Text, a.Markdown, a.TextBytes,
+		p.flow.KeepFrontMatter, cmp.Or(p.flow.Secrets, "warn"), p.shapes()))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -280,11 +283,14 @@ func (p *pass) list(ctx context.Context) error {
 		return nil
 	}
 	unusable := 0
+	var links []targets.Remote
 	p.facts.Orphans = 0
 	err = p.flow.To.List(ctx, func(r targets.Remote) error {
 		p.progress.Listed.Add(1)
 		m, copied, ok := kb.ParseName(r.Name)
 		switch {
+		case r.Link != "":
+			links = append(links, r)
 		case !ok || m.Scope != p.scope:
 		case r.Retired:
 			p.facts.Orphans++
@@ -299,6 +305,9 @@ func (p *pass) list(ctx context.Context) error {
 	}
 	if unusable > 0 {
 		return fmt.Errorf("the listing of %q gives %d documents of ours without a usable id; nothing was changed", store.Name, unusable)
+	}
+	if err := p.indexLinks(links); err != nil {
+		return err
 	}
 	p.index.seal()
 	return nil
@@ -578,6 +587,7 @@ func (p *pass) collect() {
 	for _, f := range p.failures {
 		p.entry.failDocument(f.key, f.err)
 	}
+	p.entry.Sources, p.entry.Notes = append(p.entry.Sources, p.costs...), p.notes
 	p.unrecorded(p.aside)
 	p.warnOfMatches()
 	failed := 0

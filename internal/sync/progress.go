@@ -18,6 +18,7 @@ const (
 type Progress struct {
 	Stage     atomic.Int32
 	Listed    atomic.Int64 // documents listed at the vendor
+	Looked    atomic.Int64 // pages that sources far away looked at before they gave the first document
 	Scanned   atomic.Int64 // documents seen in the sources
 	Read      atomic.Int64 // documents read
 	ToSend    atomic.Int64 // parts known to need sending, so far

@@ -58,6 +58,10 @@ type Entry struct {
 	Error      string    `json:"error"`
 	// At is when the pass ended, in what the state keeps of it.
 	At time.Time `json:"at,omitzero"`
+	// Sources is what looking at the sources cost, where they are far away.
+	Sources []SourceCost `json:"sources"`
+	// Notes are about the pass as a whole and no failures.
+	Notes []string `json:"notes,omitempty"`
 	// Agent is whose copy this is about, at vendors with a copy for each agent.
 	Agent string `json:"agent,omitempty"`
 
@@ -156,6 +160,10 @@ func (e *Entry) join(o *Entry) {
 	e.Pending = appendNew(e.Pending, o.Pending)
 	e.Held = appendNew(e.Held, o.Held)
 	e.Failed = appendNew(e.Failed, o.Failed)
+	e.Notes = appendNew(e.Notes, o.Notes)
+	if len(e.Sources) == 0 {
+		e.Sources = o.Sources // copies share their looks
+	}
 	e.Requests += o.Requests
 	e.BytesSent += o.BytesSent
 	if o.Error != "" {
@@ -195,6 +203,7 @@ func newEntry(f Flow, o Options) *Entry {
 	return &Entry{
 		Sync: f.Sync, Target: f.Target, Agent: f.Copy.ID, Kind: f.Kind, DryRun: o.DryRun,
 		Changes: []Change{}, Skipped: []Skipped{}, Pending: []Pending{}, Held: []Held{}, Failed: []Failed{},
+		Sources: []SourceCost{},
 	}
 }
 
@@ -292,7 +301,7 @@ func oneLine(err error) string {
 func (e Entry) summary() ([]byte, error) {
 	const most = 1000
 	s := e
-	s.Changes = nil
+	s.Changes, s.Sources = nil, nil
 	s.Skipped = s.Skipped[:min(most, len(s.Skipped))]
 	s.Pending = s.Pending[:min(most, len(s.Pending))]
 	s.Held = s.Held[:min(most, len(s.Held))]

@@ -69,7 +69,12 @@ func (p *pass) scan(ctx context.Context, out chan<- found) error {
 		if err != nil {
 			return err
 		}
+		m.fetcher, _ = s.Source.(sources.Fetcher)
 		err = s.Scan(ctx, known, m)
+		if err == nil && m.err == nil {
+			err = m.flushFetch()
+		}
+		p.noteCost(s)
 		incomplete := errors.Is(err, fault.ErrIncomplete)
 		if m.err != nil {
 			return m.err
@@ -107,6 +112,9 @@ type merge struct {
 	val    []byte
 	last   kb.Key
 	err    error // what ended the scan from our side
+	// fetcher gets the content of what waits in far, when the source has one.
+	fetcher sources.Fetcher
+	far     []found
 }
 
 func (m *merge) advance() error {
@@ -284,9 +292,13 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 	f := found{doc: d, rec: r}
 	if m.index != nil {
 		f.have = m.index.take(d.Key)
+		if len(f.have) == 0 && m.byLink(d) {
+			f.have = m.index.takeLink(d.Link)
+		}
 	} else if r != nil {
 		f.have = remembered(*r)
 	}
+	m.noteLink(d)
 	if r != nil && !m.rerender && !r.Doubtful && r.Convert == convert.Version && r.Fingerprint == d.Fingerprint {
 		switch r.Skipped {
 		case "":
@@ -313,6 +325,17 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 		}
 		f.err = err // an earlier version is there, which the record has to tell
 	}
+	if m.fetcher != nil && m.needsContent(f) {
+		if m.far = append(m.far, f); len(m.far) < fetchBatch {
+			return nil
+		}
+		return m.flushFetch()
+	}
+	return m.hand(f)
+}
+
+// hand hands a document on to those who read.
+func (m *merge) hand(f found) error {
 	select {
 	case m.out <- f:
 	case <-m.ctx.Done():
@@ -354,9 +377,10 @@ func (p *pass) kept(err error, have int) error {
 
 // known is what the source may know about its last scans.
 func (p *pass) known(s Source) (sources.Known, error) {
+	known := sources.Known{Run: p.opt.Run, Anew: p.opt.Reconcile, Looked: func(n int) { p.progress.Looked.Store(int64(n)) }}
 	id, err := p.DB.SourceIdentity(s.Name)
 	if err != nil || id == "" {
-		return sources.Known{}, err
+		return known, err
 	}
 	prefix := kb.NewKey(s.Name, "")
 	sample := func(most int) []sources.KnownDocument {
@@ -373,7 +397,8 @@ func (p *pass) known(s Source) (sources.Known, error) {
 		return out
 	}
 	// The exact number is only for a message; a full count would read every record.
-	return sources.Known{Identity: id, Documents: len(sample(1000)), Sample: sample}, nil
+	known.Identity, known.Documents, known.Sample = id, len(sample(1000)), sample
+	return known, nil
 }
 
 // noteIdentity remembers, for the end of the pass, where a source is. A scan that was not complete leaves Identity as it

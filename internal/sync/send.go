@@ -247,6 +247,9 @@ func start(ctx context.Context, s targets.Settler, ids []targets.RemoteID) (map[
 
 func (p *pass) rendition(pc piece) targets.Rendition {
 	d, pt := pc.job.doc, pc.job.parts[pc.part]
+	if pt.Link != "" {
+		return targets.Rendition{Document: d.Key, Name: p.remoteName(d.Key, pt), Digest: pt.Digest, Link: pt.Link}
+	}
 	return targets.Rendition{
 		Document: d.Key, Name: p.remoteName(d.Key, pt), Size: pt.Size, Digest: pt.Digest, MediaType: pt.MediaType,
 		Open: func(ctx context.Context) (io.ReadCloser, error) { return convert.Open(ctx, d, pt.Part) },

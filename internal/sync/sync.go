@@ -79,6 +79,8 @@ type Options struct {
 	AllowDeletes bool // pass the guard
 	NoWait       bool // do not wait until the vendor is done
 	KeepChanges  bool // list every change in the report
+	// Run numbers the run of the program that the pass belongs to; passes of one run share one look at sources that are far away. 0: alone.
+	Run uint64
 }
 
 // Engine runs passes. It may run several at once, but one flow at a time and no two flows of the same store.

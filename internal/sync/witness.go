@@ -30,7 +30,7 @@ func (p *pass) witnessed(ctx context.Context, lost []gone) ([]gone, error) {
 			continue
 		}
 		var count tallySink
-		err := s.Scan(ctx, sources.Known{}, &count)
+		err := s.Scan(ctx, sources.Known{Run: p.opt.Run}, &count)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
