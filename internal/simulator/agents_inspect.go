@@ -28,8 +28,10 @@ type agentStore interface {
 //	GET  /_sim/agents                     every agent with the ids that it holds
 //	POST /_sim/agents                     {"id"} makes one; "give" names a document that a human gives to it
 //	GET  /_sim/retrieve?agent=&marker=    names of live documents with this marker
-func (f *front) agentInspection(s agentStore) http.Handler {
+//	POST /_sim/pages                      {"address","text"} says what stands there; "broken" that nothing can be fetched
+func (f *front) agentInspection(s agentStore, p *pages) http.Handler {
 	mux := f.inspection()
+	mux.HandleFunc("POST /_sim/pages", p.inspectPage)
 	mux.HandleFunc("GET /_sim/documents", func(w http.ResponseWriter, _ *http.Request) {
 		inspectStored(w, s.Documents())
 	})

@@ -54,6 +54,11 @@ type ChatbaseOptions struct {
 	TrainingStatus      string // shown instead of untrained and updated, as an unknown word would be
 	OriginalSize        bool   // sources have the field originalSize
 	ChatbotSpelling     bool   // v1 lists say chatbotId and chatbotName instead of id and name
+	PendingBlocks       bool   // a link that is pending deletion keeps its address from being added again
+	UpdateFetches       bool   // an update of a link fetches its page again; otherwise only training anew what is untrained or failed does
+
+	FetchPages    bool // pages on this machine that nobody set are fetched by plain http
+	FetchAnywhere bool // all other pages are, too
 
 	Seed uint64 // of ids and of probable faults
 }
@@ -62,6 +67,7 @@ type ChatbaseOptions struct {
 // implements http.Handler and is safe for concurrent use. Under /_sim/ its state can be inspected without a key.
 type Chatbase struct {
 	*front
+	*pages
 
 	opts      ChatbaseOptions
 	routes    routes
@@ -117,7 +123,8 @@ type cbSource struct {
 type cbVersion struct {
 	number  int // counts the changes
 	name    string
-	content []byte
+	content []byte // of a link, what stood at the address
+	lost    bool   // of a link: nothing could be fetched, so training fails
 }
 
 // Words for the status of a source.
@@ -145,6 +152,7 @@ func NewChatbase(o ChatbaseOptions) *Chatbase {
 	}
 	s := &Chatbase{
 		front:   newFront(o.Latency, 0, o.Seed),
+		pages:   newPages(o.FetchPages, o.FetchAnywhere),
 		opts:    o,
 		rng:     rand.New(rand.NewPCG(o.Seed, 1)),
 		rate:    newWindow(o.Rate, 10*time.Second, o.Speed),
@@ -175,7 +183,7 @@ type ChatbaseSource struct {
 	ID          string
 	Agent       string
 	Type        string // text, qna, link or file
-	Name        string
+	Name        string // of a link its address
 	Content     []byte // the newest; shared with the simulator: must not be changed
 	Status      string // untrained, updated, trained, failed or toBeDeleted, whatever the words on the wire
 	Live        []byte // what the agent answers from; nil when that is nothing yet. Must not be changed
@@ -236,14 +244,19 @@ func (s *Chatbase) addAgent(id, name string) *cbAgent {
 func (s *Chatbase) Put(agent, name string, content []byte) (id string) {
 	s.lock()
 	defer s.mu.Unlock()
+	return s.put(agent, "text", cbVersion{name: name, content: content}).id
+}
+
+// put stores a foreign source. The lock must be held.
+func (s *Chatbase) put(agent, kind string, v cbVersion) *cbSource {
 	a := s.byID[agent]
 	if a == nil {
 		a = s.addAgent(agent, agent)
 	}
-	src := s.addSource(a, "text", cbVersion{name: name, content: content})
+	src := s.addSource(a, kind, v)
 	src.foreign = true
 	src.landed(src.now)
-	return src.id
+	return src
 }
 
 // Retrieve returns the names of the sources of an agent whose live content contains the marker: what its answers can

@@ -18,8 +18,10 @@ import (
 //	POST /_sim/agents                   {"id","name"} makes one
 //	POST /_sim/retrain                  {"agent"} trains one as the dashboard does
 //	GET  /_sim/retrieve?agent=&marker=  names of live sources with this marker
+//	POST /_sim/pages                    {"address","text"} says what stands there; "broken" that nothing can be fetched
 func (s *Chatbase) inspector() http.Handler {
 	mux := s.inspection()
+	mux.HandleFunc("POST /_sim/pages", s.inspectPage)
 	mux.HandleFunc("GET /_sim/documents", s.inspectSources)
 	mux.HandleFunc("POST /_sim/documents", s.inspectPut)
 	mux.HandleFunc("GET /_sim/content/{id}", s.inspectContent)

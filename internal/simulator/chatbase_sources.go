@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -185,6 +184,10 @@ func (s *Chatbase) createSource(c *call) answer {
 	if !ok {
 		return bad
 	}
+	if draft.link != nil {
+		f := s.visit(c.r.Context(), draft.name)
+		draft.content, draft.lost = []byte(f.text), f.lost
+	}
 	s.lock()
 	defer s.mu.Unlock()
 	a := s.byID[c.args[0]]
@@ -193,7 +196,7 @@ func (s *Chatbase) createSource(c *call) answer {
 		return cbNoAgent()
 	case a == nil:
 		return cbRefuse(http.StatusInternalServerError, "")
-	case draft.link != nil && a.hasLink(draft.name, draft.link.LinkType):
+	case draft.link != nil && s.hasLink(a, draft.name, draft.link.LinkType):
 		return cbError(http.StatusConflict, "SOURCE_DUPLICATE", "A source with this URL already exists")
 	case s.rejected(draft.name):
 		return cbInvalid("content", "The source was rejected")
@@ -204,12 +207,6 @@ func (s *Chatbase) createSource(c *call) answer {
 	src.qna, src.link = draft.qna, draft.link
 	s.change(src, draft.cbVersion)
 	return s.showSource(http.StatusCreated, src)
-}
-
-func (a *cbAgent) hasLink(address, linkType string) bool {
-	return slices.ContainsFunc(a.sources, func(src *cbSource) bool {
-		return src.link != nil && src.now.name == address && src.link.LinkType == linkType && src.status != cbToBeDeleted
-	})
 }
 
 // rejected asks whether the simulator was told to refuse a source of that name.
@@ -236,6 +233,9 @@ func (s *Chatbase) updateSource(c *call) answer {
 	if !ok {
 		return bad
 	}
+	fetched := s.visitLinks(c.r.Context(), c.args[0], func(src *cbSource) bool {
+		return s.opts.UpdateFetches && src.id == c.args[1]
+	})
 	s.lock()
 	defer s.mu.Unlock()
 	src, bad, ok := s.updatable(c)
@@ -253,6 +253,9 @@ func (s *Chatbase) updateSource(c *call) answer {
 		return cbInvalid("content", "The source was rejected")
 	case !s.fits(src.agent, src, int64(len(draft.content))):
 		return cbTooLarge()
+	}
+	if f, ok := fetched[src]; ok {
+		draft.content, draft.lost = []byte(f.text), f.lost
 	}
 	src.qna, src.link, src.size, src.original = draft.qna, draft.link, int64(len(draft.content)), int64(len(draft.content))
 	s.change(src, draft.cbVersion)
@@ -369,7 +372,8 @@ func (d *cbDraft) takeQnA(in cbQnAChange) (field, text string) {
 	return "", ""
 }
 
-// takeLink puts a link body's fields into the draft. An update has no target: the address cannot be changed.
+// takeLink puts a link body's fields into the draft; its page is fetched afterwards. An update has no target: the address
+// cannot be changed.
 func (d *cbDraft) takeLink(target cbLinkTarget, in cbLinkChange) (field, text string) {
 	l := cbLink{LinkType: target.LinkType}
 	if d.link != nil {
@@ -386,14 +390,13 @@ func (d *cbDraft) takeLink(target cbLinkTarget, in cbLinkChange) (field, text st
 	if in.SlowScraping != nil {
 		l.SlowScraping = *in.SlowScraping
 	}
-	address, err := url.Parse(d.name)
 	switch {
-	case err != nil, address.Scheme != "http" && address.Scheme != "https", address.Host == "":
+	case !isPage(d.name):
 		return "url", "Invalid url"
 	case !slices.Contains([]string{"individual", "sitemap", "crawl"}, l.LinkType):
 		return "linkType", "Must be individual, sitemap or crawl"
 	}
-	d.link, d.content = &l, []byte(d.name)
+	d.link = &l
 	return "", ""
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -43,7 +44,7 @@ func (s *Chatbase) start(src *cbSource) {
 		src.stalled = true
 		return
 	}
-	fails := hooks.TrainFail != nil && hooks.TrainFail(v.name)
+	fails := v.lost || hooks.TrainFail != nil && hooks.TrainFail(v.name)
 	src.job = s.agenda.add(time.Now().Add(s.opts.TrainDelay), func() {
 		src.job = nil
 		if fails {
@@ -55,14 +56,16 @@ func (s *Chatbase) start(src *cbSource) {
 }
 
 // Retrain trains an agent as a human does with the dashboard's button, and reports whether there is such an agent with
-// no training under way. In generation C it starts again what failed or stalled.
+// no training under way. In generation C it starts again what failed or stalled. Links that it trains are fetched anew.
 func (s *Chatbase) Retrain(agent string) bool {
+	fetched := s.visitLinks(context.Background(), agent, func(src *cbSource) bool { return src.pending() || src.status == cbFailed })
 	s.lock()
 	defer s.mu.Unlock()
 	a := s.byID[agent]
 	if a == nil || a.training {
 		return false
 	}
+	s.take(fetched)
 	if s.opts.Generation != "C" {
 		s.trainAgent(a)
 		return true
@@ -82,7 +85,7 @@ func (s *Chatbase) trainAgent(a *cbAgent) {
 	taken := map[*cbSource]cbVersion{}
 	var deleted []*cbSource
 	for _, src := range a.sources {
-		spoilt := hooks.TrainFail != nil && hooks.TrainFail(src.now.name) || hooks.TrainStall != nil && hooks.TrainStall(src.now.name)
+		spoilt := src.now.lost || hooks.TrainFail != nil && hooks.TrainFail(src.now.name) || hooks.TrainStall != nil && hooks.TrainStall(src.now.name)
 		switch {
 		case src.status == cbToBeDeleted:
 			deleted = append(deleted, src)
@@ -108,6 +111,7 @@ func (s *Chatbase) trainAgent(a *cbAgent) {
 
 // train is POST …/train: a training in generation B, nothing in C, unknown to A.
 func (s *Chatbase) train(c *call) answer {
+	fetched := s.visitLinks(c.r.Context(), c.args[0], func(src *cbSource) bool { return s.opts.Generation != "C" && src.pending() })
 	s.lock()
 	defer s.mu.Unlock()
 	a := s.byID[c.args[0]]
@@ -125,6 +129,7 @@ func (s *Chatbase) train(c *call) answer {
 	case len(a.sources) == 0: // observed
 		return cbRefuse(http.StatusInternalServerError, "")
 	default:
+		s.take(fetched)
 		s.trainAgent(a)
 	}
 	return success()

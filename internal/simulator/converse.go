@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -58,6 +59,10 @@ type ConverseOptions struct {
 
 	LoseChunks func(name string) bool // documents that settle without a chunk until they are reindexed; may be nil
 
+	FetchPages        bool // pages on this machine that nobody set are fetched by plain http
+	FetchAnywhere     bool // all other pages are, too
+	RefuseUnreachable bool // an address that cannot be fetched is refused with 400 instead of failing later
+
 	Seed uint64 // of ids and of probable faults
 }
 
@@ -66,6 +71,7 @@ type ConverseOptions struct {
 // the live state can be inspected without a key.
 type Converse struct {
 	*front
+	*pages
 
 	opts    ConverseOptions
 	routes  routes
@@ -74,8 +80,7 @@ type Converse struct {
 	mu        sync.Mutex // guards everything below; taken through lock, so that indexing is up to date
 	rng       *rand.Rand
 	seq       uint64
-	pages     map[string]string // what stands at an address
-	elsewhere map[string]bool   // ids that belong to another organisation
+	elsewhere map[string]bool // ids that belong to another organisation
 	busy      []*converseDocument
 	live      converseWorld
 	test      converseWorld
@@ -93,8 +98,9 @@ type converseDocument struct {
 	id      string
 	name    string
 	kind    string // text, url or file
-	content []byte // for url, what stood at the address
+	content []byte // for url, what stood at the address when it was ingested
 	runes   int    // characters in content
+	lost    bool   // for url, nothing could be fetched
 	created time.Time
 	foreign bool // not made through the API
 
@@ -130,14 +136,14 @@ func NewConverse(o ConverseOptions) *Converse {
 		front:     newFront(o.Latency, o.Rate, o.Seed),
 		opts:      o,
 		rng:       rand.New(rand.NewPCG(o.Seed, 1)),
-		pages:     map[string]string{},
+		pages:     newPages(o.FetchPages, o.FetchAnywhere),
 		elsewhere: map[string]bool{},
 		live:      converseWorld{byID: map[string]*converseDocument{}},
 		test:      converseWorld{byID: map[string]*converseDocument{}},
 	}
 	s.refuse = converseProblem
 	s.routes = s.converseRoutes()
-	s.inspect = s.agentInspection(s)
+	s.inspect = s.agentInspection(s, s.pages)
 	return s
 }
 
@@ -169,7 +175,7 @@ func (s *Converse) newID() string {
 // index starts the indexing of a document, which stays findable meanwhile if it was. The lock must be held.
 func (s *Converse) index(d *converseDocument, hooks Faults) {
 	d.status, d.ends = StatusRunning, time.Now().Add(s.opts.IndexDelay)
-	d.fails = hooks.ParseFail != nil && hooks.ParseFail(d.name)
+	d.fails = d.lost || hooks.ParseFail != nil && hooks.ParseFail(d.name)
 	s.busy = slices.DeleteFunc(s.busy, func(other *converseDocument) bool { return other == d })
 	if hooks.ParseStall == nil || !hooks.ParseStall(d.name) {
 		s.busy = append(s.busy, d)
@@ -220,14 +226,6 @@ func (w *converseWorld) assigned(id string) bool {
 	return slices.ContainsFunc(w.agents, func(a *converseAgent) bool { return slices.Contains(a.docs, id) })
 }
 
-// SetPage says what stands at an address from now on; documents ingested from it keep what stood there at that time,
-// which is the address itself unless it was set.
-func (s *Converse) SetPage(address, text string) {
-	s.lock()
-	defer s.mu.Unlock()
-	s.pages[address] = text
-}
-
 // Elsewhere makes an id, of a document or an agent, belong to another organisation: naming it is answered with 403.
 func (s *Converse) Elsewhere(id string) {
 	s.lock()
@@ -260,11 +258,19 @@ func (w *converseWorld) snapshot() []Document {
 }
 
 // Put stores a foreign document that is indexed already, as a human would upload it in the dashboard, and returns its id.
-func (s *Converse) Put(name string, content []byte) (id string) {
+func (s *Converse) Put(name string, content []byte) (id string) { return s.put(name, "file", content) }
+
+// PutLink stores a foreign document that is indexed already, of what stands at an address now, and returns its id.
+func (s *Converse) PutLink(name, address string) (id string) {
+	text, _ := s.at(context.Background(), address)
+	return s.put(name, "url", []byte(text))
+}
+
+func (s *Converse) put(name, kind string, content []byte) (id string) {
 	s.lock()
 	defer s.mu.Unlock()
 	d := &converseDocument{
-		id: s.newID(), name: name, kind: "file", content: content, runes: utf8.RuneCount(content),
+		id: s.newID(), name: name, kind: kind, content: content, runes: utf8.RuneCount(content),
 		created: time.Now(), foreign: true, status: StatusDone, chunked: true,
 	}
 	s.live.add(d)

@@ -3,7 +3,6 @@ package simulator
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +25,9 @@ func (s *Converse) wireDocument(d *converseDocument) map[string]any {
 	}
 	if d.status == StatusFailed && s.opts.ErrorField != ConverseNone {
 		out[s.opts.ErrorField] = "The document could not be indexed"
+		if d.lost {
+			out[s.opts.ErrorField] = "The URL could not be fetched"
+		}
 	}
 	if s.opts.ChunkCountField != ConverseNone {
 		out[s.opts.ChunkCountField] = d.chunkCount()
@@ -87,7 +89,7 @@ func (s *Converse) ingestText(c *call) answer {
 	case strings.TrimSpace(*body.Content) == "":
 		return s.bad(c, "content is empty")
 	}
-	return s.create(c, *body.Name, "text", []byte(*body.Content))
+	return s.create(c, *body.Name, &converseDocument{kind: "text", content: []byte(*body.Content)})
 }
 
 func (s *Converse) ingestURL(c *call) answer {
@@ -104,20 +106,18 @@ func (s *Converse) ingestURL(c *call) answer {
 	case body.Name == nil:
 		return s.invalid(c, "name", "name is required")
 	}
-	if u, err := url.Parse(*body.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if !isPage(*body.URL) {
 		return s.bad(c, "url is not the address of a page")
 	}
-	s.lock()
-	text, ok := s.pages[*body.URL]
-	s.mu.Unlock()
-	if !ok {
-		text = *body.URL
+	text, err := s.at(c.r.Context(), *body.URL)
+	if err != nil && s.opts.RefuseUnreachable {
+		return converseProblem(http.StatusBadRequest, "The URL could not be fetched")
 	}
-	return s.create(c, *body.Name, "url", []byte(text))
+	return s.create(c, *body.Name, &converseDocument{kind: "url", content: []byte(text), lost: err != nil})
 }
 
-// create stores a document and starts its indexing.
-func (s *Converse) create(c *call, name, kind string, content []byte) answer {
+// create stores a document of some kind and content under a name and starts its indexing.
+func (s *Converse) create(c *call, name string, d *converseDocument) answer {
 	if strings.TrimSpace(name) == "" {
 		return s.bad(c, "name is empty")
 	}
@@ -131,10 +131,8 @@ func (s *Converse) create(c *call, name, kind string, content []byte) answer {
 	if s.opts.UniqueNames && slices.ContainsFunc(w.docs, func(d *converseDocument) bool { return d.name == name }) {
 		return converseProblem(http.StatusConflict, "A document with this name already exists")
 	}
-	d := &converseDocument{
-		id: s.newID(), name: name, kind: kind, content: content, runes: utf8.RuneCount(content), created: time.Now(),
-		loses: s.opts.LoseChunks != nil && s.opts.LoseChunks(name),
-	}
+	d.id, d.name, d.runes, d.created = s.newID(), name, utf8.RuneCount(d.content), time.Now()
+	d.loses = s.opts.LoseChunks != nil && s.opts.LoseChunks(name)
 	w.add(d)
 	s.index(d, hooks)
 	return s.createdAnswer(s.wireDocument(d))

@@ -32,7 +32,7 @@ func (s *Converse) upload(c *call) answer {
 	case len(form.content) == 0:
 		return s.bad(c, "%q is empty", form.filename)
 	}
-	return s.create(c, form.name, "file", form.content)
+	return s.create(c, form.name, &converseDocument{kind: "file", content: form.content})
 }
 
 // readForm reads the parts of an upload. Unknown ones are recorded and ignored.

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -64,6 +65,9 @@ type HamsaOptions struct {
 	AllowDelete      bool     // items can be deleted by a route that is not documented
 	DeleteStatus     int      // answered to that route unless AllowDelete; 0 means 404
 
+	FetchPages    bool // pages on this machine that nobody set are fetched by plain http
+	FetchAnywhere bool // all other pages are, too
+
 	Seed uint64 // of ids and of probable faults
 }
 
@@ -71,6 +75,7 @@ type HamsaOptions struct {
 // concurrent use. Besides the API it answers under /_sim/, where its state can be inspected without a key.
 type Hamsa struct {
 	*front
+	*pages
 
 	opts    HamsaOptions
 	routes  routes
@@ -81,9 +86,8 @@ type Hamsa struct {
 	mu       sync.Mutex // guards everything below
 	rng      *rand.Rand
 	seq      uint64
-	listings int               // how often a listing began
-	pages    map[string]string // what stands at an address
-	items    []*hamsaItem      // in creation order
+	listings int          // how often a listing began
+	items    []*hamsaItem // in creation order
 	byID     map[string]*hamsaItem
 	agents   []*hamsaAgent // in creation order
 }
@@ -93,7 +97,7 @@ type hamsaItem struct {
 	id      string
 	name    string
 	kind    string   // TEXT, URL or FILE
-	content string   // for URL and FILE, what stood at the addresses
+	content string   // for URL and FILE, what stood at the addresses when the item was created
 	url     string   // itemUrl
 	urls    []string // itemUrls
 	created time.Time
@@ -101,6 +105,7 @@ type hamsaItem struct {
 	ready   time.Time       // end of the processing
 	stalls  bool            // the processing never ends
 	last    string          // the word for its status once it is processed
+	reason  string          // why it failed, wholly or in part
 	foreign bool            // not made through the API
 	off     map[string]bool // agents for which it was deactivated
 }
@@ -126,13 +131,13 @@ func NewHamsa(o HamsaOptions) *Hamsa {
 		front: newFront(o.Latency, o.Rate, o.Seed),
 		opts:  o,
 		rng:   rand.New(rand.NewPCG(o.Seed, 1)),
-		pages: map[string]string{},
+		pages: newPages(o.FetchPages, o.FetchAnywhere),
 		byID:  map[string]*hamsaItem{},
 	}
 	s.project, s.user = s.newID(), s.newID()
 	s.refuse = s.problem
 	s.routes = s.hamsaRoutes()
-	s.inspect = s.agentInspection(s)
+	s.inspect = s.agentInspection(s, s.pages)
 	return s
 }
 
@@ -141,14 +146,6 @@ func (s *Hamsa) newID() string {
 	s.seq++
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", s.rng.Uint32(), s.rng.Uint32()&0xffff, s.rng.Uint32()&0xfff,
 		s.rng.Uint32()&0xfff, s.seq)
-}
-
-// SetPage says what stands at an address from now on; items of the types URL and FILE keep what stood there when they
-// were created, which is the address itself unless it was set.
-func (s *Hamsa) SetPage(address, text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pages[address] = text
 }
 
 // Documents returns all items in creation order. Searchable means that Retrieve finds them in the whole store.
@@ -173,6 +170,21 @@ func (s *Hamsa) Put(name string, content []byte) (id string) {
 	now := time.Now()
 	it := &hamsaItem{
 		id: s.newID(), name: name, kind: "TEXT", content: string(content), created: now, ready: now,
+		last: hamsaProcessed, foreign: true, off: map[string]bool{},
+	}
+	s.add(it)
+	return it.id
+}
+
+// PutLink stores a foreign item of type URL, as a human would make it in the dashboard, with what stands at the address
+// now, and returns its id.
+func (s *Hamsa) PutLink(name, address string) (id string) {
+	text, _ := s.at(context.Background(), address)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	it := &hamsaItem{
+		id: s.newID(), name: name, kind: "URL", url: address, content: text, created: now, ready: now,
 		last: hamsaProcessed, foreign: true, off: map[string]bool{},
 	}
 	s.add(it)

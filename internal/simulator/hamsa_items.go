@@ -1,10 +1,11 @@
 package simulator
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func (s *Hamsa) wireItem(it *hamsaItem, a *hamsaAgent) wireHamsaItem {
 		out.UpdatedAt = wireTime(it.updated)
 	}
 	if it.status(time.Now()) == StatusFailed || out.Status == hamsaPartial {
-		out.FailureReason = "The content could not be processed"
+		out.FailureReason = cmp.Or(it.reason, "The content could not be processed")
 	}
 	if s.opts.NumericExtension {
 		out.Extension = 1
@@ -131,11 +132,15 @@ func (s *Hamsa) createItems(c *call) answer {
 			return s.problem(http.StatusBadRequest, "The item was rejected")
 		}
 	}
+	read := make([]hamsaPages, len(body.Items))
+	for i, n := range body.Items {
+		read[i] = s.read(c.r.Context(), n)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var made []wireHamsaItem
-	for _, n := range body.Items {
-		made = append(made, s.wireItem(s.create(n, hooks), nil))
+	for i, n := range body.Items {
+		made = append(made, s.wireItem(s.create(n, read[i], hooks), nil))
 	}
 	return s.success(http.StatusCreated, "KnowledgeBaseItemsCreatedSuccessfully", s.created(made))
 }
@@ -155,8 +160,34 @@ func (s *Hamsa) created(made []wireHamsaItem) any {
 	return made[0]
 }
 
+// hamsaPages is what stood at the addresses of an item.
+type hamsaPages struct {
+	text         string
+	read, failed int // how many pages
+}
+
+// read fetches what an item refers to.
+func (s *Hamsa) read(ctx context.Context, n hamsaNewItem) (p hamsaPages) {
+	one, several := n.addresses()
+	if one != "" {
+		several = append([]string{one}, several...)
+	}
+	var texts []string
+	for _, address := range several {
+		text, err := s.at(ctx, address)
+		if err != nil {
+			p.failed++
+			continue
+		}
+		p.read++
+		texts = append(texts, text)
+	}
+	p.text = strings.Join(texts, "\n")
+	return p
+}
+
 // create stores an item and starts its processing. The lock must be held.
-func (s *Hamsa) create(n hamsaNewItem, hooks Faults) *hamsaItem {
+func (s *Hamsa) create(n hamsaNewItem, p hamsaPages, hooks Faults) *hamsaItem {
 	now := time.Now()
 	it := &hamsaItem{
 		id: s.newID(), name: *n.ItemName, kind: *n.Type, created: now, ready: now.Add(s.opts.ProcessDelay),
@@ -170,15 +201,13 @@ func (s *Hamsa) create(n hamsaNewItem, hooks Faults) *hamsaItem {
 		it.content = *n.Content
 	} else {
 		it.url, it.urls = n.addresses()
-		var pages []string
-		for _, address := range append([]string{it.url}, it.urls...) {
-			if text, ok := s.pages[address]; ok {
-				pages = append(pages, text)
-			} else if address != "" {
-				pages = append(pages, address)
-			}
-		}
-		it.content = strings.Join(pages, "\n")
+		it.content = p.text
+	}
+	switch {
+	case p.failed > 0 && p.read > 0:
+		it.last, it.reason = hamsaPartial, "Some pages could not be fetched"
+	case p.failed > 0:
+		it.last, it.reason = s.opts.FailWord, "The page could not be fetched"
 	}
 	s.add(it)
 	return it
@@ -219,7 +248,7 @@ func (n hamsaNewItem) check() error {
 		several = append(several, one)
 	}
 	for _, address := range several {
-		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		if !isPage(address) {
 			return fmt.Errorf("itemUrl: %q is not the address of a page", address)
 		}
 	}
