@@ -52,11 +52,6 @@ func (w *world) populate() {
 
 // shuffleAgents changes now and then who should have what.
 func (w *world) shuffleAgents() {
-	defer func() {
-		for _, id := range w.agents {
-			delete(w.forgotten, id)
-		}
-	}()
 	if _, ok := w.client().(targets.Assigner); !ok || w.rng.IntN(3) > 0 {
 		return
 	}

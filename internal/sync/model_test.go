@@ -44,7 +44,8 @@ type world struct {
 	agents  []string
 	match   map[string]string // the beginning of the keys that an agent should have; all when absent
 	to      targets.Target    // the vendor as its client shows it; nil: as it is
-	// forgotten are agents that left the configuration together with the state: nobody knows any more that they were ours.
+	// forgotten are agents that left the configuration after the state was lost and before a pass saw them: nobody knows any more
+	// that they were ours.
 	forgotten map[string]bool
 }
 
@@ -219,6 +220,11 @@ func (w *world) pass(ctx context.Context, o sync.Options) *sync.Entry {
 	entry := e.Run(ctx, f, o, nil)
 	w.logf("pass %+v: %s up %d rep %d ren %d del %d adopt %d same %d fail %v pend %v held %d err %q", o, entry.Outcome, entry.Uploaded,
 		entry.Replaced, entry.Renamed, entry.Deleted, entry.Adopted, entry.Unchanged, entry.Failed, entry.Pending, len(entry.Held), entry.Error)
+	if entry.Outcome != sync.OutcomeError {
+		for _, id := range w.agents {
+			delete(w.forgotten, id)
+		}
+	}
 	return entry
 }
 
