@@ -43,17 +43,17 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, k kb.Key) error {
 	}
 	p := a.program(cfg, a.stderr, true)
 	fmt.Fprintf(a.stdout, "%s\n", kb.Printable(string(k)))
-	src, err := p.OpenSource(k.Source())
-	if err != nil {
-		return failed{err}
-	}
-	defer func() { _ = src.Close() }()
-	a.explainSource(ctx, src, k)
 	db, _, err := state.Open(cfg.State, state.Options{ReadOnly: true})
 	if err != nil {
 		return failed{err}
 	}
 	defer func() { _ = db.Close() }()
+	src, err := p.OpenSource(k.Source(), db)
+	if err != nil {
+		return failed{err}
+	}
+	defer func() { _ = src.Close() }()
+	a.explainSource(ctx, src, k)
 	for _, sy := range cfg.Syncs {
 		if !slices.Contains(sy.From, k.Source()) {
 			continue

@@ -214,9 +214,9 @@ func (p *Program) open(only []string, cache string) (*set, error) {
 	return s, nil
 }
 
-// OpenSource opens one source of the configuration, to look at it: it remembers nothing and keeps nothing.
-func (p *Program) OpenSource(name string) (sources.Source, error) {
-	return p.openSource(name, &memory{}, p.cacheDir(true))
+// OpenSource opens one source of the configuration, to be asked about what the state, which may be nil, and the cache know of it.
+func (p *Program) OpenSource(name string, db *state.DB) (sources.Source, error) {
+	return p.openSource(name, &memory{db}, p.cacheDir(true))
 }
 
 func (p *Program) openSource(name string, m *memory, cache string) (sources.Source, error) {
