@@ -133,7 +133,7 @@ func (s *Chatbase) inspectRetrain(w http.ResponseWriter, r *http.Request) {
 		problem(http.StatusBadRequest, "%v", err).write(w)
 		return
 	}
-	if !s.Retrain(body.Agent) {
+	if !s.retrain(r.Context(), body.Agent) {
 		problem(http.StatusConflict, "no such agent, or it is being trained").write(w)
 		return
 	}

@@ -57,8 +57,10 @@ func (s *Chatbase) start(src *cbSource) {
 
 // Retrain trains an agent as a human does with the dashboard's button, and reports whether there is such an agent with
 // no training under way. In generation C it starts again what failed or stalled. Links that it trains are fetched anew.
-func (s *Chatbase) Retrain(agent string) bool {
-	fetched := s.visitLinks(context.Background(), agent, func(src *cbSource) bool { return src.pending() || src.status == cbFailed })
+func (s *Chatbase) Retrain(agent string) bool { return s.retrain(context.Background(), agent) }
+
+func (s *Chatbase) retrain(ctx context.Context, agent string) bool {
+	fetched := s.visitLinks(ctx, agent, func(src *cbSource) bool { return src.pending() || src.status == cbFailed })
 	s.lock()
 	defer s.mu.Unlock()
 	a := s.byID[agent]
