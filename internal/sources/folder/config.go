@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/sources/filter"
 )
@@ -21,13 +22,14 @@ var Kind = sources.Kind{
 
 // Config is the configuration of a folder.
 type Config struct {
-	Path     string        `yaml:"path" kind:"path" required:"true" doc:"The folder."`
-	Include  []string      `yaml:"include" kind:"glob" doc:"Globs relative to path, for example **/*.md; everything when absent. Hidden names are left out unless a pattern spells out a name that begins with a dot."`
-	Exclude  []string      `yaml:"exclude" kind:"glob" doc:"Globs relative to path that are left out; .kbsyncignore files (gitignore syntax) count as well."`
-	Watch    string        `yaml:"watch" enum:"auto|events|poll|off" doc:"How changes are noticed; auto polls on NFS, SMB and FUSE. For the daemon, which is not built yet."`
-	Poll     time.Duration `yaml:"poll" doc:"How often to look, when polling. For the daemon, which is not built yet."`
-	Debounce time.Duration `yaml:"debounce" doc:"Quiet time after the last event before a pass starts. For the daemon, which is not built yet."`
-	Marker   string        `yaml:"marker" doc:"A file in the folder that must exist, else the scan fails; proof that the share is mounted."`
+	Path      string        `yaml:"path" kind:"path" required:"true" doc:"The folder."`
+	Include   []string      `yaml:"include" kind:"glob" doc:"Globs relative to path, for example **/*.md; everything when absent. Hidden names are left out unless a pattern spells out a name that begins with a dot."`
+	Exclude   []string      `yaml:"exclude" kind:"glob" doc:"Globs relative to path that are left out; .kbsyncignore files (gitignore syntax) count as well."`
+	Watch     string        `yaml:"watch" enum:"auto|events|poll|off" doc:"How changes are noticed; auto polls on NFS, SMB and FUSE. For the daemon, which is not built yet."`
+	Poll      time.Duration `yaml:"poll" doc:"How often to look, when polling. For the daemon, which is not built yet."`
+	Debounce  time.Duration `yaml:"debounce" doc:"Quiet time after the last event before a pass starts. For the daemon, which is not built yet."`
+	Marker    string        `yaml:"marker" doc:"A file in the folder that must exist, else the scan fails; proof that the share is mounted."`
+	PublicURL string        `yaml:"public_url" doc:"Where readers find the documents: relative links in Markdown become absolute. An address that the path is added to, or one with {path} or {page} (the path without extension, and without index or README) in its place."`
 }
 
 var _ sources.Config = (*Config)(nil)
@@ -66,6 +68,9 @@ func (c *Config) Validate() []fault.Invalid {
 	if c.Debounce < 0 {
 		add("debounce", "must not be negative", "")
 	}
+	if msg, hint := kb.CheckPublicURL(c.PublicURL); msg != "" {
+		add("public_url", msg, hint)
+	}
 	if c.Marker != "" && !filepath.IsLocal(filepath.FromSlash(c.Marker)) {
 		add("marker", strconv.Quote(c.Marker)+" is not a path inside the folder", "write it relative to path, for example .kbsync-root")
 	}
@@ -94,6 +99,7 @@ func (c *Config) Open(o sources.Options) (sources.Source, error) {
 		name:   o.Name,
 		path:   path,
 		marker: marker,
+		public: kb.PublicURL(c.PublicURL),
 		filter: filter.New(c.Include, c.Exclude, marker),
 		log:    log,
 	}, nil

@@ -36,6 +36,7 @@ type Folder struct {
 	name     string
 	path     string // absolute
 	marker   string // relative, slash-separated; "" without one
+	public   kb.PublicURL
 	filter   *filter.Filter
 	log      *slog.Logger
 	portable bool         // do without the fast calls of the system

@@ -174,6 +174,7 @@ func (s *scan) document(c *chunk, r *rec) kb.Document {
 		Size:        r.size,
 		Modified:    time.Unix(0, r.mtime),
 		From:        s.f,
+		Public:      s.f.public,
 	}
 }
 
