@@ -71,10 +71,16 @@ type builder struct {
 	depth   int            // the most open elements
 	beyond  map[string]int // open elements that are too deep to be in the tree
 	fixed   bool           // within pre
+	full    bool           // every element and attribute is kept: see Tree
+	body    bool           // full, and the body has begun
 }
 
 // parse builds the tree of src, which is UTF-8.
 func parse(ctx context.Context, src []byte, l markup.Limits) (*page, error) {
+	return newBuilder(src, l).build(ctx, l)
+}
+
+func newBuilder(src []byte, l markup.Limits) *builder {
 	root := &html.Node{Type: html.ElementNode, Data: "div", DataAtom: atom.Div}
 	head := src[:min(len(src), 1024)]
 	b := &builder{
@@ -83,6 +89,10 @@ func parse(ctx context.Context, src []byte, l markup.Limits) (*page, error) {
 		depth: max(l.Depth, 8), beyond: make(map[string]int), open: make(map[string]int),
 	}
 	b.z.SetMaxBuf(int(l.Output)) // of one token, which it copies
+	return b
+}
+
+func (b *builder) build(ctx context.Context, l markup.Limits) (*page, error) {
 	for i := 0; ; i++ {
 		if i%4096 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -135,18 +145,22 @@ func (b *builder) tag(closed bool) tag {
 	for n := 0; more && n < 100; n++ {
 		var k, v []byte
 		k, v, more = b.z.TagAttr()
-		if len(v) <= maxAttr && (kept[string(k)] || meta && (string(k) == "property" || string(k) == "content")) {
+		if len(v) <= maxAttr && (b.full || kept[string(k)] || meta && (string(k) == "property" || string(k) == "content")) {
 			t.attrs = append(t.attrs, html.Attribute{Key: string(k), Val: cleanText(string(v))})
 		}
 	}
 	if t.closed {
 		b.z.NextIsNotRawText()
 	}
+	b.nodes += len(t.attrs) / 4 // an attribute is a quarter of an element
 	return t
 }
 
 // start takes a start tag.
 func (b *builder) start(t tag) {
+	if b.full && b.startFull(t) {
+		return
+	}
 	switch {
 	case t.name == "title" && b.title == "" && !t.closed:
 		if b.z.Next() == html.TextToken {
@@ -165,13 +179,13 @@ func (b *builder) start(t tag) {
 		return
 	}
 	t.name = rename(t.name)
-	if !blocks[t.name] && !inlines[t.name] && !void[t.name] || tablePart[t.name] && b.open["table"] == 0 {
+	if !b.known(t.name) || tablePart[t.name] && b.open["table"] == 0 {
 		return
 	}
 	b.flush()
 	b.imply(t.name)
 	if void[t.name] {
-		if t.name != "wbr" && t.name != "input" {
+		if t.name != "wbr" && (t.name != "input" || b.full) {
 			b.put(t.node())
 		}
 		return
@@ -272,7 +286,7 @@ func (b *builder) end(name string) {
 		b.start(tag{name: "br"})
 		return
 	}
-	if !blocks[name] && !inlines[name] {
+	if !b.known(name) || void[name] || b.full && (name == "html" || name == "body") {
 		return
 	}
 	if b.beyond[name] > 0 {
@@ -288,7 +302,7 @@ func (b *builder) end(name string) {
 		n := b.stack[i].Data
 		if n == name || headings[n] && headings[name] {
 			b.flush()
-			if inlines[name] && crossed {
+			if crossed && !blocks[name] {
 				// The element ends in the middle of a block that it began outside of: its meaning is lost, its text is not.
 				b.open[n]--
 				b.stack[i].Data, b.stack[i].DataAtom, b.stack[i].Attr = "span", atom.Span, nil
@@ -314,8 +328,12 @@ func (b *builder) flush() {
 	s := cleanText(b.text.String())
 	b.text.Reset()
 	if !b.fixed && strings.TrimSpace(s) == "" {
+		if b.full && !b.body {
+			return
+		}
 		s = " "
 	}
+	b.needBody()
 	b.put(&html.Node{Type: html.TextNode, Data: s})
 }
 
@@ -351,7 +369,9 @@ func (b *builder) push(n *html.Node) {
 func (b *builder) pop(i int) {
 	b.flush()
 	for _, n := range b.stack[i:] {
-		b.open[n.Data]--
+		if b.open[n.Data]--; b.open[n.Data] == 0 {
+			delete(b.open, n.Data)
+		}
 		if indents[n.Data] {
 			b.indents--
 		}

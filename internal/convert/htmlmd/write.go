@@ -57,6 +57,8 @@ func (w *walker) element(n *html.Node) {
 		w.raw("![" + altText(attr(n, "alt")) + "](" + destination(attr(n, "src")) + ")")
 	case "a":
 		w.link(n)
+	case "math":
+		w.formula(n)
 	case "b", "strong":
 		w.styled(n, w.run.Style|markup.Bold)
 	case "em", "i", "var":
@@ -198,6 +200,19 @@ func (w *walker) link(a *html.Node) {
 		w.space = false
 		w.raw("](" + destination(href) + ")")
 		w.space = due
+	}
+}
+
+// formula writes the source of a formula where it is known, as most readers of Markdown take it.
+func (w *walker) formula(n *html.Node) {
+	tex := strings.Join(strings.Fields(attr(n, "alttext")), " ")
+	switch {
+	case tex == "":
+		w.children(n)
+	case attr(n, "display") == "block":
+		w.raw("$$" + tex + "$$")
+	default:
+		w.raw("$" + tex + "$")
 	}
 }
 
