@@ -8,9 +8,9 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.stamp=${VERSION}" -o /kbsyncd ./cmd/kbsyncd
 
-# Alpine and not an empty image: git sources, which are not built yet, will run git, over https or ssh.
+# Alpine and not an empty image: git sources run git, over https or ssh.
 FROM alpine:3
-RUN apk add --no-cache ca-certificates git openssh-client tzdata \
+RUN apk add --no-cache ca-certificates git git-lfs openssh-client tzdata \
  && adduser -D -H -u 10001 -h /var/lib/kbsync kbsync \
  && install -d -o kbsync -g kbsync -m 0700 /var/lib/kbsync
 COPY --from=build /kbsyncd /usr/local/bin/kbsyncd

@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 BENCH ?= .
 
 .DEFAULT_GOAL := build
-.PHONY: demo test lint race damage conversion fuzz bench picture crash build tools help
+.PHONY: demo test lint race components damage conversion fuzz bench picture crash build tools help
 
 demo: ## run the demo: simulated vendors, sample documents, the real engine
 	go run ./cmd/kbsyncd demo
@@ -18,6 +18,9 @@ lint: ## formatting, vet, go.mod, golangci-lint
 
 race: ## run all tests with the race detector, in random order
 	.ci/race
+
+components: ## run the tests of sources with real servers: git, sshd, git-lfs, nginx; installs them where it may
+	.ci/components
 
 fuzz: ## run every fuzz test for FUZZTIME (default 30s)
 	FUZZTIME=$(FUZZTIME) .ci/fuzz
