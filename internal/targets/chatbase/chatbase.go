@@ -44,6 +44,8 @@ type Target struct {
 	known     atomic.Int64          // sources in the last listing
 	full      atomic.Pointer[error] // what creations of this pass fail with
 	trained   atomic.Bool           // training was asked for in this pass
+	lingers   atomic.Bool           // in this pass deleted sources stay longer than anybody waits
+	stays     atomic.Pointer[error] // what replacing links of this pass fails with, because deleted ones keep their addresses
 
 	sent  adapter.Names // sources created in this pass, or that may have been
 	mu    sync.Mutex
@@ -82,8 +84,8 @@ func (t *Target) Limits() targets.Limits {
 	l := targets.Limits{
 		BatchFiles: 1, BatchBytes: t.cfg.MaxFileSize, MaxBytes: t.cfg.MaxFileSize, NameBytes: nameLength,
 		Concurrency: max(t.cfg.Concurrency, 1), RequestsPerBatch: 1, Rate: t.cfg.Rate, SettleTimeout: t.cfg.SettleTimeout,
-		FilesLast: true,
-		Accepts:   kb.Accepts{Native: map[string]bool{}, Text: ".txt", Markdown: ".md", TextBytes: min(textBytes, t.cfg.MaxFileSize)},
+		FilesLast: true, Links: true,
+		Accepts: kb.Accepts{Native: map[string]bool{}, Text: ".txt", Markdown: ".md", TextBytes: min(textBytes, t.cfg.MaxFileSize)},
 	}
 	for _, ext := range native {
 		l.Accepts.Native[ext] = true
@@ -100,6 +102,8 @@ func (t *Target) Connect(ctx context.Context, _ bool) (targets.Store, error) {
 	t.sent.Forget()
 	t.full.Store(nil)
 	t.trained.Store(false)
+	t.lingers.Store(false)
+	t.stays.Store(nil)
 
 	a, err := t.look(ctx)
 	if err != nil {
@@ -158,15 +162,19 @@ func (t *Target) get(ctx context.Context, id targets.RemoteID) (s source, err er
 }
 
 // ours is get for a source of ours. One whose name carries no mark any more is somebody's own, made so in
-// the dashboard, and as good as gone. An answer without a name proves nothing.
+// the dashboard, and as good as gone. An answer without a name proves nothing, and the link to a page never carries one: whose it is
+// the records tell.
 func (t *Target) ours(ctx context.Context, id targets.RemoteID) (source, error) {
 	s, err := t.get(ctx, id)
-	if err == nil && foreign(s.Name) {
+	if err == nil && s.foreign() {
 		t.log.Warn("a source that somebody renamed is left alone", "id", kb.Printable(s.ID), "name", kb.Printable(s.Name))
 		return s, fault.New(fault.ErrNotFound, "chatbase: source %s was renamed to %q and is left alone", kb.Printable(s.ID), kb.Printable(s.Name))
 	}
 	return s, err
 }
+
+// foreign tells a source that is not ours.
+func (s source) foreign() bool { return !s.isPage() && foreign(s.Name) }
 
 // foreign tells the name of a source that is not ours.
 func foreign(name string) bool {

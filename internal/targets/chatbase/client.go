@@ -112,6 +112,15 @@ var verdicts = map[string]verdict{
 	"SOURCE_ALREADY_PENDING_DELETION":  {class: fault.ErrNotFound},
 	"SOURCE_IS_TRAINING":               {class: fault.ErrConflict, busy: true},
 	"SOURCE_SIZE_LIMIT_EXCEEDED":       {class: fault.ErrQuota},
+	codeLinkLimit:                      {class: fault.ErrQuota, hint: "upgrade the plan, or send this agent fewer links"},
+}
+
+// codeLinkLimit was met by others: the agent takes no more links, which says nothing about texts and files.
+const codeLinkLimit = "SOURCE_LINK_LIMIT_EXCEEDED"
+
+func isLinkLimit(err error) bool {
+	e, ok := errors.AsType[*httpapi.Error](err)
+	return ok && e.Code == codeLinkLimit
 }
 
 // judge gives a refusal the class of the vendor's own word for it. What may pass later stays what it is.

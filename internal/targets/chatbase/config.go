@@ -30,8 +30,9 @@ var Kind = targets.Kind{
 	Facts: []targets.Fact{
 		{Name: "store", Value: "the sources of an agent; each agent gets its own copy"},
 		{Name: "files", Value: "PDF and Word up to 20 MB as file sources; text, Markdown and what can be converted as text sources"},
+		{Name: "links", Value: "with deliver: link as sources whose pages the vendor fetches; one that changed is deleted and created again"},
 		{Name: "batch", Value: "one source a request; one file in 6 s for the whole account"},
-		{Name: "changed content", Value: "in place; the agent keeps the old version until the new one is trained"},
+		{Name: "changed content", Value: "in place, but for links; the agent keeps the old version until the new one is trained"},
 		{Name: "rename", Value: "in place"},
 		{Name: "searchable", Value: "when training is done, which starts by itself; older accounts are asked to train once a pass"},
 		{Name: "agents", Value: "must exist; neither they nor their settings are changed"},

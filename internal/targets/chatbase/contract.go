@@ -17,10 +17,10 @@ const published = "https://www.chatbase.co/docs/api-v2-merged-openapi.json"
 // known are the requests of v2 to the host that the document describes.
 var known = []contract.Assumption{
 	assume("agent_get", "GET /agents/{agentId}", "Agents", "", ""),
-	assume("source_list", "GET /agents/{agentId}/sources", "Sources", "limit cursor name", ""),
+	assume("source_list", "GET /agents/{agentId}/sources", "Sources", "limit cursor type name", ""),
 	assume("source_summary", "GET /agents/{agentId}/sources/summary", "Sources", "", ""),
 	assume("source_get", "GET /agents/{agentId}/sources/{sourceId}", "Sources", "", ""),
-	assume("source_create", "POST /agents/{agentId}/sources", "Sources", "", "type name content"),
+	assume("source_create", "POST /agents/{agentId}/sources", "Sources", "", "type name content url linkType"),
 	assume("source_update", "PUT /agents/{agentId}/sources/{sourceId}", "Sources", "", "name content"),
 	assume("source_delete", "DELETE /agents/{agentId}/sources/{sourceId}", "Sources", "", ""),
 	assume(routeTrain, routes[routeTrain], "Agents", "", ""),

@@ -38,7 +38,7 @@ paths:
             schema:
               oneOf:
                 - { properties: { type: {}, name: {}, content: {} }, required: [type, name, content] }
-                - { properties: { type: {}, url: {} }, required: [type, url] }
+                - { properties: { type: {}, url: {}, linkType: {} }, required: [type, url, linkType] }
   /agents/{agentId}/sources/summary: { get: { tags: [Sources] } }
   /agents/{agentId}/sources/{sourceId}:
     get: { tags: [Sources] }

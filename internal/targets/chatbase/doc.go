@@ -3,7 +3,7 @@
 // the API, where a chatbot knows one text.
 //
 // It guarantees that a lost answer never leaves two copies, that a listing is complete or an error, that only the sources
-// it is given are changed, that a source keeps the old version until the new one is trained, and that files are sent
+// it is given are changed, that a text or file source keeps the old version until the new one is trained, and that files are sent
 // no faster than the account may, by all targets and processes that share a memory. It must not create agents or touch their
 // settings, a chatbot's name included, and it sends nothing to another host than the two of the configuration.
 //

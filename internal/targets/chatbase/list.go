@@ -38,13 +38,13 @@ func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error 
 	return err
 }
 
-// find gives the sources that are in use and have exactly this name.
-func (t *Target) find(ctx context.Context, name string) ([]source, error) {
+// find gives those of the sources that pass the vendor's filter which match.
+func (t *Target) find(ctx context.Context, filter url.Values, match func(source) bool) ([]source, error) {
 	found := map[string]source{}
 	var order []string
 	// The vendor's filter finds parts of names in any case, and its count may be that of the whole list.
-	_, err := t.readAll(ctx, "look for source", url.Values{"name": {name}}, false, func(s source) error {
-		if s.Name != name || s.gone() {
+	_, err := t.readAll(ctx, "look for source", filter, false, func(s source) error {
+		if !match(s) {
 			return nil
 		}
 		if _, twice := found[s.ID]; !twice {

@@ -32,9 +32,12 @@ type change struct {
 	request httpapi.Request
 	id      targets.RemoteID // of the source; "" for a creation
 	name    string           // the name afterwards
+	link    string           // the address of a link source, which has no name of ours
 	// look tells whether the change took effect, and gives the source as it is.
-	look func(ctx context.Context) (s source, landed bool, err error)
+	look lookFunc
 }
+
+type lookFunc func(ctx context.Context) (s source, landed bool, err error)
 
 // errOther is in the error of an answer about a source that has another name than the one sent.
 var errOther = errors.New("another name")
@@ -93,6 +96,11 @@ func (t *Target) try(ctx context.Context, ch change) (source, error) {
 	switch err := json.Unmarshal(ans.Body, &s); {
 	case err != nil || s.ID == "" || ch.id != "" && s.ID != string(ch.id):
 		return source{}, fault.New(fault.ErrUnknown, "chatbase: %s: the answer does not name the source", ch.op)
+	case ch.link != "":
+		if s.Type != "" && !s.isPage() || s.Name != "" && plainAddress(s.Name) != plainAddress(ch.link) {
+			return source{}, fault.New(fault.ErrUnknown, "chatbase: %s: the answer is about another page", ch.op).Because(errOther)
+		}
+		s.Type, s.LinkType = typeLink, individual
 	case s.Name != "" && !adapter.SameDocument(ch.name, s.Name):
 		return source{}, fault.New(fault.ErrUnknown, "chatbase: %s: sent %q, the answer is about %q", ch.op, ch.name, kb.Printable(s.Name)).Because(errOther)
 	}
@@ -153,6 +161,9 @@ func isFile(name string) bool { return slices.Contains(native, strings.ToLower(p
 
 // check refuses what cannot be sent.
 func (t *Target) check(r targets.Rendition) error {
+	if r.Link != "" {
+		return checkLink(r)
+	}
 	most, file := t.Limits().Accepts.TextBytes, isFile(r.Name)
 	if file {
 		most = t.cfg.MaxFileSize

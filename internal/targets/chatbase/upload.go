@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"unicode/utf8"
 
@@ -43,7 +44,7 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition, res *target
 		res.Err = err
 		return err
 	}
-	*res = t.create(ctx, r)
+	*res = t.create(ctx, r, "")
 	if ctx.Err() != nil || fault.StopsTarget(res.Err) {
 		return res.Err
 	}
@@ -63,13 +64,16 @@ func (t *Target) note(err error) {
 }
 
 // create makes one source. There are no idempotency keys and names need not be unique (documented), so what was sent
-// before in this pass is looked for first.
-func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result {
+// before in this pass is looked for first. old is the source that was deleted to make way for a link, if any.
+func (t *Target) create(ctx context.Context, r targets.Rendition, old targets.RemoteID) targets.Result {
 	if err := t.check(r); err != nil {
 		return targets.Result{Err: err}
 	}
 	look := func(ctx context.Context) (source, bool, error) { return t.adopt(ctx, r.Name) }
-	if t.sent.Has(r.Name) {
+	if r.Link != "" {
+		look = func(ctx context.Context) (source, bool, error) { return t.linkAt(ctx, r.Link, old) }
+	}
+	if t.sent.Has(cmp.Or(r.Link, r.Name)) {
 		switch s, there, err := look(ctx); {
 		case there:
 			return result(s, r.Name)
@@ -82,11 +86,17 @@ func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result
 	if p := t.full.Load(); p != nil {
 		return targets.Result{Err: *p}
 	}
-	s, err := t.put(ctx, "create source", "", r, look)
+	var s source
+	var err error
+	if r.Link != "" {
+		s, err = t.putLink(ctx, r, old, look)
+	} else {
+		s, err = t.put(ctx, "create source", "", r, look)
+	}
 	switch {
 	case err == nil:
 		return result(s, r.Name)
-	case errors.Is(err, fault.ErrQuota):
+	case errors.Is(err, fault.ErrQuota) && !isLinkLimit(err):
 		err = t.fill(ctx, err)
 	case httpapi.Status(err) == http.StatusNotFound && !fault.StopsTarget(err):
 		err = fault.New(fault.ErrSetup, "chatbase: the agent %q takes no sources", kb.Printable(t.client.agent)).
@@ -97,8 +107,11 @@ func (t *Target) create(ctx context.Context, r targets.Rendition) targets.Result
 
 // Replace implements targets.Replacer: a PUT in place. The agent keeps the old version until the new one is trained
 // (documented). Names carry the digest of the content, so the name of a source tells which content it has. One that somebody made his
-// own counts as gone.
+// own counts as gone. A link is deleted and created again.
 func (t *Target) Replace(ctx context.Context, id targets.RemoteID, r targets.Rendition) targets.Result {
+	if r.Link != "" {
+		return t.replaceLink(ctx, id, r)
+	}
 	err := t.ready()
 	if err == nil {
 		err = t.check(r)
@@ -128,7 +141,7 @@ func (t *Target) Replace(ctx context.Context, id targets.RemoteID, r targets.Ren
 }
 
 // put sends a rendition to the host that takes it: a creation when id is "".
-func (t *Target) put(ctx context.Context, op string, id targets.RemoteID, r targets.Rendition, look func(context.Context) (source, bool, error)) (source, error) {
+func (t *Target) put(ctx context.Context, op string, id targets.RemoteID, r targets.Rendition, look lookFunc) (source, error) {
 	ch := change{op: op, file: isFile(r.Name), id: id, name: r.Name, look: look}
 	var err error
 	if ch.file {
@@ -196,7 +209,7 @@ func jsonBody(v any) (*httpapi.Body, error) {
 
 // adopt finds what a creation left behind. Copies beside it, which a request that was thought lost may have made, are deleted.
 func (t *Target) adopt(ctx context.Context, name string) (source, bool, error) {
-	found, err := t.find(ctx, name)
+	found, err := t.find(ctx, url.Values{"name": {name}}, func(s source) bool { return s.Name == name && !s.gone() })
 	if err != nil || len(found) == 0 {
 		return source{}, false, err
 	}
@@ -215,7 +228,7 @@ func (t *Target) adopt(ctx context.Context, name string) (source, bool, error) {
 // result is the outcome of a change that took effect.
 func result(s source, sent string) targets.Result {
 	r := targets.Result{ID: targets.RemoteID(s.ID), Status: s.state()}
-	if s.Name != "" && s.Name != sent {
+	if s.Name != "" && s.Name != sent && !s.isLink() {
 		r.Name = s.Name
 	}
 	if r.Status == targets.StatusUnknown {
@@ -242,7 +255,8 @@ func (t *Target) fill(ctx context.Context, err error) error {
 	return *t.full.Load()
 }
 
-// Rename implements targets.Renamer: the content stays, though the vendor may train it anew.
+// Rename implements targets.Renamer: the content stays, though the vendor may train it anew. The link to a page carries no name of
+// ours, so nothing of it is to be changed.
 func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (targets.Remote, error) {
 	if err := t.ready(); err != nil {
 		return targets.Remote{}, err
@@ -250,8 +264,11 @@ func (t *Target) Rename(ctx context.Context, id targets.RemoteID, name string) (
 	if err := t.check(targets.Rendition{Name: name, Size: fileAtLeast}); err != nil {
 		return targets.Remote{}, err
 	}
-	if _, err := t.ours(ctx, id); err != nil {
+	switch s, err := t.ours(ctx, id); {
+	case err != nil:
 		return targets.Remote{}, err
+	case s.isLink():
+		return t.remote(s), nil
 	}
 	ch := change{op: "rename source", file: isFile(name), id: id, name: name, look: func(ctx context.Context) (source, bool, error) {
 		s, err := t.ours(ctx, id)

@@ -17,21 +17,29 @@ import (
 
 // source is one source of an agent (documented: "Source object").
 type source struct {
-	ID     string
-	Name   string // "" when the vendor has none
-	Status string
+	ID       string
+	Type     string
+	Name     string // "" when the vendor has none; the address of a link
+	Status   string
+	LinkType string // of a link; "" when not told
+	Crawl    string // how fetching the pages of a link went; "" when not told
 }
 
 // UnmarshalJSON implements json.Unmarshaler. What is no object decodes to nothing; the callers check for the id.
 func (s *source) UnmarshalJSON(b []byte) error {
 	var w struct {
-		ID, Name, Status text
+		ID, Type, Name, Status text
+		Metadata               json.RawMessage
 	}
 	*s = source{}
 	if err := unmarshalObject(b, &w); err != nil {
 		return err
 	}
-	*s = source{ID: string(w.ID), Name: string(w.Name), Status: string(w.Status)}
+	var m struct{ Type, CrawlStatus text }
+	_ = json.Unmarshal(w.Metadata, &m) // null, or of an older generation
+	*s = source{
+		ID: string(w.ID), Type: string(w.Type), Name: string(w.Name), Status: string(w.Status), LinkType: string(m.Type), Crawl: string(m.CrawlStatus),
+	}
 	return nil
 }
 
@@ -180,8 +188,14 @@ func (s source) state() targets.Status {
 	case "failed":
 		return targets.StatusFailed
 	}
+	if s.unfetched() {
+		return targets.StatusFailed
+	}
 	return targets.StatusWorking
 }
+
+// unfetched tells a page that the vendor could not get. The word is documented for whole sites ("metadata": crawlStatus).
+func (s source) unfetched() bool { return s.isPage() && strings.EqualFold(s.Crawl, "failed") }
 
 // rank orders copies of one document: the one that is live already, then those on their way, then those that failed.
 func (s source) rank() int {
@@ -194,10 +208,20 @@ func (s source) rank() int {
 	return 1
 }
 
-// remote is the source for the engine. The vendor's sizes are those of extracted text, so they say nothing.
+// remote is the source for the engine. The vendor's sizes are those of extracted text, so they say nothing. The address of a page is no
+// name: whatever stands in it, it must not be taken for a mark of ours.
 func (s source) remote() targets.Remote {
 	r := targets.Remote{ID: targets.RemoteID(s.ID), Name: s.Name, Size: -1, Status: s.state(), Word: kb.Printable(s.Status)}
-	if r.Status == targets.StatusFailed {
+	if s.isPage() {
+		r.Name, r.Link = "", s.Name
+	}
+	switch {
+	case r.Status != targets.StatusFailed:
+	case s.unfetched():
+		r.Detail = "the vendor could not fetch the page"
+	case s.isPage():
+		r.Detail = "the vendor could not fetch the page or train it, and gives no reason"
+	default:
 		r.Detail = "training failed, the vendor gives no reason"
 	}
 	return r

@@ -20,16 +20,17 @@ var guessed = map[string]string{
 
 // documented are the routes that the vendor documents (API reference).
 var documented = map[string]targets.Route{
-	"list":    {Method: http.MethodGet, Path: "/knowledge"},
-	"upload":  {Method: http.MethodPost, Path: "/knowledge/upload"},
-	"ingest":  {Method: http.MethodPost, Path: "/knowledge/ingest-text"},
-	"query":   {Method: http.MethodPost, Path: "/knowledge/query"},
-	"reindex": {Method: http.MethodPost, Path: "/knowledge/{id}/reindex"},
-	"delete":  {Method: http.MethodDelete, Path: "/knowledge/{id}"},
-	"chunks":  {Method: http.MethodGet, Path: "/knowledge/{id}/chunks"},
-	"assign":  {Method: http.MethodPost, Path: "/knowledge/agent/{agent_id}/assign/{doc_id}"},
-	"agents":  {Method: http.MethodGet, Path: "/agents"},
-	"agent":   {Method: http.MethodGet, Path: "/agents/{agent_id}"},
+	"list":       {Method: http.MethodGet, Path: "/knowledge"},
+	"upload":     {Method: http.MethodPost, Path: "/knowledge/upload"},
+	"ingest":     {Method: http.MethodPost, Path: "/knowledge/ingest-text"},
+	"ingest_url": {Method: http.MethodPost, Path: "/knowledge/ingest-url"},
+	"query":      {Method: http.MethodPost, Path: "/knowledge/query"},
+	"reindex":    {Method: http.MethodPost, Path: "/knowledge/{id}/reindex"},
+	"delete":     {Method: http.MethodDelete, Path: "/knowledge/{id}"},
+	"chunks":     {Method: http.MethodGet, Path: "/knowledge/{id}/chunks"},
+	"assign":     {Method: http.MethodPost, Path: "/knowledge/agent/{agent_id}/assign/{doc_id}"},
+	"agents":     {Method: http.MethodGet, Path: "/agents"},
+	"agent":      {Method: http.MethodGet, Path: "/agents/{agent_id}"},
 }
 
 // request fills a route's placeholders.

@@ -23,6 +23,7 @@ var Kind = targets.Kind{
 	Facts: []targets.Fact{
 		{Name: "store", Value: "the knowledge base of the organisation"},
 		{Name: "files", Value: "PDF, DOCX, CSV and text as they are; Markdown as text; everything else is converted to text"},
+		{Name: "links", Value: "with deliver: link the vendor fetches the page; what changed there is ingested anew and swapped"},
 		{Name: "batch", Value: "one document a request"},
 		{Name: "changed content", Value: "new document, indexed, assigned, then the old one is taken away and deleted"},
 		{Name: "rename", Value: "by a new document and a deletion"},

@@ -39,7 +39,7 @@ type Target struct {
 	testing sync.Once // test mode: said once
 	unknown sync.Map  // words for a status that were logged
 
-	others atomic.Pointer[others] // as of the last whole listing
+	others atomic.Pointer[others] // and empty links, as of the last whole listing
 }
 
 var (
@@ -57,6 +57,7 @@ func (t *Target) Limits() targets.Limits {
 	return targets.Limits{
 		BatchFiles: 1, BatchBytes: t.cfg.MaxFileSize, MaxBytes: t.cfg.MaxFileSize, NameBytes: nameBytes,
 		Concurrency: max(t.cfg.Concurrency, 1), RequestsPerBatch: 1, Rate: t.cfg.Rate, SettleTimeout: t.cfg.SettleTimeout,
+		Links: true,
 		Accepts: kb.Accepts{
 			Native: map[string]bool{".pdf": true, ".docx": true, ".csv": true, ".txt": true},
 			Text:   ".txt", Markdown: ".md", TextBytes: min(textBytes, t.cfg.MaxFileSize),

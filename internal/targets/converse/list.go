@@ -27,10 +27,11 @@ func (t *Target) List(ctx context.Context, fn func(targets.Remote) error) error 
 	return t.documents(ctx, func(d document) error { return fn(t.remote(d)) })
 }
 
-// others are the documents of somebody else in a listing.
+// others are what is not to be treated like the rest in a listing.
 type others struct {
-	ids map[targets.RemoteID]bool
-	at  time.Time // when the listing began
+	ids   map[targets.RemoteID]bool // documents of somebody else
+	empty map[targets.RemoteID]bool // links of ours without a chunk, as far as told
+	at    time.Time                 // when the listing began
 }
 
 // fresh is how long a listing tells who owns what.
@@ -48,12 +49,15 @@ func (t *Target) theirs(ctx context.Context) (map[targets.RemoteID]bool, error) 
 }
 
 func (t *Target) documents(ctx context.Context, fn func(document) error) error {
-	seen := &others{ids: map[targets.RemoteID]bool{}, at: time.Now()}
+	seen := &others{ids: map[targets.RemoteID]bool{}, empty: map[targets.RemoteID]bool{}, at: time.Now()}
 	err := t.rows(ctx, "list documents", "list", nil, listNames, func(row json.RawMessage) (string, func() error) {
 		d := documentOf(asObject(row))
 		return d.id, func() error {
-			if _, _, marked := kb.ParseName(d.name); d.name != "" && !marked {
+			switch _, _, marked := kb.ParseName(d.name); {
+			case d.name != "" && !marked:
 				seen.ids[targets.RemoteID(d.id)] = true
+			case isLink(d.name) && d.chunks <= 0:
+				seen.empty[targets.RemoteID(d.id)] = true
 			}
 			return fn(d)
 		}

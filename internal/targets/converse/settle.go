@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/targets"
 	"kbsyncd/internal/targets/adapter"
 )
@@ -24,7 +25,7 @@ func (t *Target) Start(ctx context.Context, ids []targets.RemoteID) ([]targets.R
 	})
 }
 
-// Restart implements targets.Settler.
+// Restart implements targets.Settler. A link from which nothing was indexed fails with fault.ErrUnsupported: it must be sent anew.
 func (t *Target) Restart(ctx context.Context, id targets.RemoteID) error {
 	return t.reindex(ctx, id)
 }
@@ -34,7 +35,13 @@ func (t *Target) Reindex(ctx context.Context, ids []targets.RemoteID) ([]targets
 	return t.each(ctx, ids, func(id targets.RemoteID) (targets.Status, error) { return targets.StatusWorking, t.reindex(ctx, id) })
 }
 
+// reindex has a document embedded anew. That does not fetch a page again (dossier, "How to sync"), so a link of which the vendor has
+// no chunk is not sent there: only another ingestion of its address can help.
 func (t *Target) reindex(ctx context.Context, id targets.RemoteID) error {
+	if o := t.others.Load(); o != nil && o.empty[id] {
+		return fault.New(fault.ErrUnsupported, "converse: the vendor has nothing of the page of document %s that it could index anew", kb.Printable(string(id))).
+			WithHint("the next pass has it fetched again")
+	}
 	_, err := t.call(ctx, "reindex document", "reindex", adapter.Vars{"id": string(id)}, nil)
 	if isBusy(err) {
 		return nil

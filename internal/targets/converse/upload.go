@@ -85,6 +85,11 @@ func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) targets.Res
 
 // check refuses what cannot be sent.
 func (t *Target) check(r targets.Rendition) error {
+	if r.Link != "" {
+		if err := checkLink(r); err != nil {
+			return err
+		}
+	}
 	limit := t.cfg.MaxFileSize
 	if path.Ext(r.Name) == markdown {
 		limit = min(limit, textBytes)
@@ -100,21 +105,56 @@ func (t *Target) check(r targets.Rendition) error {
 	return nil
 }
 
-// send makes the one request that creates a document: Markdown goes as text, and files go as they are.
-func (t *Target) send(ctx context.Context, r targets.Rendition) (document, error) {
-	route := "upload"
-	if path.Ext(r.Name) == markdown {
-		route = "ingest"
+// linkExt ends the names of documents that were sent as an address.
+const linkExt = ".url"
+
+// isLink tells the name of a document that was sent as an address.
+func isLink(name string) bool { return strings.EqualFold(path.Ext(name), linkExt) }
+
+// checkLink refuses what is no address of a page, or one that would tell the vendor a password. Only by its name
+// can a link be told from a text later.
+func checkLink(r targets.Rendition) error {
+	page := r.Link
+	if i := strings.IndexAny(page, "?#"); i >= 0 {
+		page = page[:i]
 	}
+	msg := targets.CheckURL(page)
+	if msg == "" && !isLink(r.Name) {
+		msg = "needs a name that ends in " + linkExt
+	}
+	if msg == "" {
+		return nil
+	}
+	return fault.New(fault.ErrRejected, "converse: the address of %s %s", r.Document, msg)
+}
+
+// routeOf is where a rendition goes: an address for the vendor to fetch, Markdown as text, and files as they are.
+func routeOf(r targets.Rendition) string {
+	switch {
+	case r.Link != "":
+		return "ingest_url"
+	case path.Ext(r.Name) == markdown:
+		return "ingest"
+	}
+	return "upload"
+}
+
+// send makes the one request that creates a document.
+func (t *Target) send(ctx context.Context, r targets.Rendition) (document, error) {
+	route := routeOf(r)
 	req, err := t.request("upload document", route, nil)
 	if err != nil {
 		return document{}, err
 	}
 	req.Create = true
-	if route == "upload" {
+	switch route {
+	case "upload":
 		// The reference does not name the parts; these are the usual ones.
 		req.Body = adapter.Form(adapter.Part{Name: "name", Text: r.Name}, adapter.Part{Name: "file", File: &r})
-	} else {
+	case "ingest_url":
+		// The vendor takes a snapshot of the page, which goes by the name that is given with it (documented: "Ingest URL").
+		req.JSON = map[string]string{"url": r.Link, "name": r.Name}
+	default:
 		text, err := adapter.ReadAll(ctx, r)
 		if err != nil {
 			return document{}, fmt.Errorf("converse: %w", err)

@@ -21,7 +21,8 @@ var Kind = targets.Kind{
 	AgentMatch: true,
 	Facts: []targets.Fact{
 		{Name: "store", Value: "the project that the API key belongs to"},
-		{Name: "files", Value: "none; everything goes as text, split above max_chars"},
+		{Name: "files", Value: "none; everything but links goes as text, split above max_chars"},
+		{Name: "links", Value: "with deliver: link as URL items, whose pages the vendor fetches; what changed there is a new item, swapped"},
 		{Name: "batch", Value: "one item a request"},
 		{Name: "changed content", Value: "new item, processed, swapped for the old one in each agent, then the old one is retired"},
 		{Name: "deletion", Value: "not documented: items are renamed to \"… (retired)\" and counted as orphans; try_delete tries to delete them"},

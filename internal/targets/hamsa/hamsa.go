@@ -55,6 +55,7 @@ func (t *Target) Limits() targets.Limits {
 	return targets.Limits{
 		BatchFiles: 1, BatchBytes: most, MaxBytes: most, NameBytes: nameChars, Concurrency: max(t.cfg.Concurrency, 1),
 		RequestsPerBatch: 1, Rate: t.cfg.Rate, SettleTimeout: t.cfg.SettleTimeout,
+		Links:   true,
 		Accepts: kb.Accepts{Text: ".txt", Markdown: ".md", TextBytes: most},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -39,13 +40,13 @@ func (t *Target) Upload(ctx context.Context, batch []targets.Rendition) ([]targe
 
 // uploadOne sends a rendition until it is there. Whenever an answer leaves that open, the store is looked at before it is sent again.
 func (t *Target) uploadOne(ctx context.Context, r targets.Rendition) (targets.Result, error) {
-	content, err := t.read(ctx, r)
+	one, err := t.itemOf(ctx, r)
 	if err != nil {
 		return targets.Result{}, err
 	}
 	it, err := t.sentBefore(ctx, r.Name)
 	for n := 1; it.ID == "" && err == nil; n++ {
-		if it, err = t.create(ctx, r.Name, content); err == nil {
+		if it, err = t.create(ctx, one); err == nil {
 			break
 		}
 		if !inDoubt(err) {
@@ -81,11 +82,41 @@ func waitToRepeat(ctx context.Context, err error, n int) error {
 	return httpapi.Pause(ctx, wait)
 }
 
-// read gives the text of a rendition, or refuses what cannot be sent.
-func (t *Target) read(ctx context.Context, r targets.Rendition) (string, error) {
+// newItem is what a creation sends (documented: "Create items"). A text has content, an address has itemUrl and no
+// content.
+type newItem struct {
+	ItemName string  `json:"itemName"`
+	Type     string  `json:"type"`
+	Content  *string `json:"content,omitempty"`
+	ItemURL  string  `json:"itemUrl,omitempty"`
+}
+
+// itemOf is the item to create for a rendition; it refuses what cannot be sent.
+func (t *Target) itemOf(ctx context.Context, r targets.Rendition) (newItem, error) {
 	if err := checkName(r.Name); err != nil {
-		return "", err
+		return newItem{}, err
 	}
+	if r.Link != "" {
+		return newItem{ItemName: r.Name, Type: "URL", ItemURL: r.Link}, checkLink(r)
+	}
+	content, err := t.read(ctx, r)
+	return newItem{ItemName: r.Name, Type: "TEXT", Content: &content}, err
+}
+
+// checkLink refuses what is no address of a page, or one that would tell the vendor a password.
+func checkLink(r targets.Rendition) error {
+	page := r.Link
+	if i := strings.IndexAny(page, "?#"); i >= 0 {
+		page = page[:i]
+	}
+	if msg := targets.CheckURL(page); msg != "" {
+		return fault.New(fault.ErrRejected, "hamsa: the address of %s %s", r.Document, msg)
+	}
+	return nil
+}
+
+// read gives the text of a rendition.
+func (t *Target) read(ctx context.Context, r targets.Rendition) (string, error) {
 	most := t.mostBytes()
 	switch {
 	case r.Size > most:
@@ -112,15 +143,11 @@ func (t *Target) read(ctx context.Context, r targets.Rendition) (string, error) 
 
 // create makes one request. Its answer is documented by an example that shows one object, so other shapes are
 // taken as well; one that names no item of ours leaves open what happened.
-func (t *Target) create(ctx context.Context, name, content string) (item, error) {
-	type newItem struct {
-		ItemName string `json:"itemName"`
-		Type     string `json:"type"`
-		Content  string `json:"content"`
-	}
+func (t *Target) create(ctx context.Context, one newItem) (item, error) {
+	name := one.ItemName
 	body, err := t.do(ctx, httpapi.Request{
 		Op: "create item", Method: http.MethodPost, Path: itemsPath, Create: true, MaxAnswer: mostAnswer,
-		JSON: map[string][]newItem{"items": {{name, "TEXT", content}}},
+		JSON: map[string][]newItem{"items": {one}},
 	})
 	if err != nil {
 		return item{}, noBase(err)
