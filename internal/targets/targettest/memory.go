@@ -65,6 +65,7 @@ type Verdict struct {
 type Stored struct {
 	ID      targets.RemoteID
 	Name    string
+	Link    string // the address that the vendor fetched the content from; "" for documents that were sent. Only Memory tells
 	Content []byte
 	Status  targets.Status
 	Foreign bool // put there by somebody else
@@ -75,7 +76,7 @@ type Stored struct {
 
 // Version is what agents find of a document.
 type Version struct {
-	Name    string
+	Name    string // of one without a name its address
 	Content string
 }
 
@@ -114,6 +115,9 @@ type Memory struct {
 	hook       func(Call) Verdict
 	watch      func()
 	place      string
+	bare       bool // documents that were made of an address have no names
+	pages      map[string]page
+	ask        func(address string) (text string, ok bool) // in place of pages, when not nil
 }
 
 type memoryDoc struct {
@@ -121,6 +125,7 @@ type memoryDoc struct {
 	looks       int
 	since       time.Time
 	fail, stall bool
+	broken      bool     // its page could not be fetched
 	old         *Version // what is live while a replacement settles
 }
 
@@ -153,6 +158,7 @@ func NewMemory(o MemoryOptions) *Memory {
 	return &Memory{
 		opts: o, created: !o.Missing, docs: map[targets.RemoteID]*memoryDoc{}, names: map[string]*memoryDoc{},
 		agents: map[string]string{}, held: map[string]*holding{}, counts: map[string]int{},
+		pages: map[string]page{},
 	}
 }
 
@@ -191,7 +197,7 @@ func (d *memoryDoc) live() *Version {
 	case d.Retired:
 		return nil
 	case d.Status == targets.StatusDone:
-		return &Version{Name: d.Name, Content: string(d.Content)}
+		return &Version{Name: cmp.Or(d.Name, d.Link), Content: string(d.Content)}
 	default:
 		return d.old
 	}
@@ -279,7 +285,7 @@ func (m *Memory) add(s Stored) *memoryDoc {
 	s.ID = targets.RemoteID("mem-" + strconv.Itoa(m.next))
 	d := &memoryDoc{Stored: s}
 	m.docs[s.ID] = d
-	if m.names[s.Name] == nil {
+	if s.Name != "" && m.names[s.Name] == nil {
 		m.names[s.Name] = d
 	}
 	return d
@@ -408,7 +414,16 @@ func (m *Memory) List(ctx context.Context, fn func(targets.Remote) error) error 
 
 func (d *memoryDoc) remote() targets.Remote {
 	r := targets.Remote{ID: d.ID, Name: d.Name, Size: int64(len(d.Content)), Status: d.Status, Word: d.Status.String(), Retired: d.Retired}
-	if d.Status == targets.StatusFailed {
+	if d.Link != "" {
+		r.Size = -1
+	}
+	if d.Link != "" && d.Name == "" {
+		r.Link = d.Link
+	}
+	switch {
+	case d.Status == targets.StatusFailed && d.broken:
+		r.Detail = "the page could not be fetched"
+	case d.Status == targets.StatusFailed:
 		r.Detail = "could not be parsed"
 	}
 	if d.Status == targets.StatusWorking && !d.stall {
@@ -436,7 +451,7 @@ func (m *Memory) upload(ctx context.Context, r targets.Rendition) (res targets.R
 	if err := m.allowed(r); err != nil {
 		return targets.Result{Err: err}, nil
 	}
-	content, err := readAll(ctx, r)
+	content, broken, err := m.fetched(ctx, r)
 	if err != nil {
 		return targets.Result{Err: err}, ctx.Err()
 	}
@@ -444,13 +459,17 @@ func (m *Memory) upload(ctx context.Context, r targets.Rendition) (res targets.R
 		if !m.created {
 			return fault.New(fault.ErrSetup, "memory: the store does not exist")
 		}
-		m.sent += int64(len(content))
-		if d := m.names[r.Name]; d != nil {
+		m.sent += r.Size
+		if d := m.same(r); d != nil {
 			res = targets.Result{ID: d.ID, Status: d.Status}
 			return nil
 		}
-		d := m.add(Stored{Name: r.Name, Content: content, Status: targets.StatusWaiting})
-		d.fail, d.stall = v.ParseFails, v.ParseStalls
+		s := Stored{Name: r.Name, Link: r.Link, Content: content, Status: targets.StatusWaiting}
+		if r.Link != "" && m.bare {
+			s.Name = ""
+		}
+		d := m.add(s)
+		d.fail, d.stall, d.broken = v.ParseFails, v.ParseStalls, broken
 		res = targets.Result{ID: d.ID, Status: d.Status}
 		return nil
 	})
@@ -494,7 +513,7 @@ func readAll(ctx context.Context, r targets.Rendition) ([]byte, error) {
 func (m *Memory) Delete(ctx context.Context, ids []targets.RemoteID) ([]targets.Result, error) {
 	return m.each(ctx, OpDelete, ids, func(id targets.RemoteID, _ Verdict) (targets.Result, error) {
 		if d := m.docs[id]; d != nil && d.Foreign {
-			m.violate("deleted %s %q, which is somebody else's", id, d.Name)
+			m.violate("deleted %s %q, which is somebody else's", id, cmp.Or(d.Name, d.Link))
 		}
 		return targets.Result{ID: id, Left: m.retire(id)}, nil
 	})

@@ -130,7 +130,10 @@ func (r replacer) Replace(ctx context.Context, id targets.RemoteID, rd targets.R
 	if res.Err = r.m.allowed(rd); res.Err != nil {
 		return res
 	}
-	content, err := readAll(ctx, rd)
+	if rd.Link != "" && r.m.bare {
+		return r.m.replaceBare(ctx, id, rd)
+	}
+	content, broken, err := r.m.fetched(ctx, rd)
 	if err != nil {
 		return targets.Result{ID: id, Err: err}
 	}
@@ -139,7 +142,7 @@ func (r replacer) Replace(ctx context.Context, id targets.RemoteID, rd targets.R
 	}
 	res.Err = r.m.call(ctx, Call{Op: OpReplace, ID: id, Name: rd.Name}, func(v Verdict) error {
 		m := r.m
-		m.sent += int64(len(content))
+		m.sent += rd.Size
 		d, err := m.find(id)
 		if err != nil {
 			return err
@@ -156,8 +159,8 @@ func (r replacer) Replace(ctx context.Context, id targets.RemoteID, rd targets.R
 		}
 		d.old = d.live()
 		m.unname(d)
-		d.Name, d.Content, d.Status, m.names[rd.Name] = rd.Name, content, targets.StatusWaiting, d
-		d.fail, d.stall = v.ParseFails, v.ParseStalls
+		d.Name, d.Link, d.Content, d.Status, m.names[rd.Name] = rd.Name, rd.Link, content, targets.StatusWaiting, d
+		d.fail, d.stall, d.broken = v.ParseFails, v.ParseStalls, broken
 		res.Status = d.Status
 		return nil
 	})

@@ -115,7 +115,7 @@ func TestMemoryLeavesWhatIsDeleted(t *testing.T) {
 
 func TestShapesHideWhatTheirVendorsLack(t *testing.T) {
 	m := targettest.NewMemory(targettest.MemoryOptions{})
-	for name, shape := range map[string]targets.Target{"replacer": m.AsReplacer(), "assigner": m.AsAssigner()} {
+	for name, shape := range map[string]targets.Target{"replacer": m.AsReplacer(), "assigner": m.AsAssigner(), "bare links": m.AsBareLinks()} {
 		if _, ok := shape.(targets.Linker); ok {
 			t.Errorf("the %s is a Linker", name)
 		}

@@ -40,7 +40,7 @@ func (m *Memory) begin(d *memoryDoc) {
 func (d *memoryDoc) finish() {
 	switch {
 	case d.stall:
-	case d.fail:
+	case d.fail, d.broken:
 		d.Status = targets.StatusFailed
 	default:
 		d.Status, d.old = targets.StatusDone, nil

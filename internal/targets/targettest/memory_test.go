@@ -32,7 +32,19 @@ func TestMemory(t *testing.T) {
 		"assigner":         {slow, (*targettest.Memory).AsAssigner},
 		"leaving":          {slow, (*targettest.Memory).AsLeaving},
 		"leaving assigner": {targettest.MemoryOptions{Leaves: true}, (*targettest.Memory).AsAssigner},
-		"short names":      {targettest.MemoryOptions{Limits: targets.Limits{BatchFiles: 1, NameBytes: 100, MaxBytes: 2000}}, (*targettest.Memory).AsReplacer},
+		"links":            {slow, (*targettest.Memory).AsLinks},
+		"bare links":       {targettest.MemoryOptions{}, (*targettest.Memory).AsBareLinks},
+		"slow bare links":  {slow, (*targettest.Memory).AsBareLinks},
+		"links in place": {targettest.MemoryOptions{}, func(m *targettest.Memory) targets.Target {
+			m.AsLinks()
+			return m.AsReplacer()
+		}},
+		"links that stay": {slow, func(m *targettest.Memory) targets.Target {
+			m.AsLinks()
+			m.AsLeaving()
+			return m.AsAssigner()
+		}},
+		"short names": {targettest.MemoryOptions{Limits: targets.Limits{BatchFiles: 1, NameBytes: 100, MaxBytes: 2000}}, (*targettest.Memory).AsReplacer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			targettest.Run(t, func(*testing.T) targettest.Fixture {

@@ -87,7 +87,7 @@ type Fault struct {
 // Run runs every case against a target.
 func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 	t.Helper()
-	all := slices.Concat(basics, failures, extras, replacing, assigning, leaving)
+	all := slices.Concat(basics, failures, extras, replacing, assigning, leaving, linking)
 	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
