@@ -11,8 +11,9 @@ import (
 )
 
 // Some vendors know a page that they fetch themselves by its address alone. The records tell which of them are ours, and which
-// version of the page they saw. Without records, one that stands at the address of a document is taken for the document's current version;
-// any other one is a stranger's.
+// version of the page they saw. Where the flow has no state at all, one that stands at the address of a document is taken for the document's
+// current version, because nothing can tell; where it has, one that the records do not name was left by a pass that died, and
+// is made anew. Any other one is a stranger's.
 
 // indexLinks puts such documents into the index: those in the records under their keys, the others under their addresses.
 func (p *pass) indexLinks(links []targets.Remote) error {
@@ -59,12 +60,12 @@ func (p *pass) indexLinks(links []targets.Remote) error {
 	return nil
 }
 
-// takeLink claims the document at an address.
-func (x *index) takeLink(address string) []remotePart {
+// takeLink claims the document at an address; current says that it is taken for the current version.
+func (x *index) takeLink(address string, current bool) []remotePart {
 	r, ok := x.links[address]
 	if !ok {
 		return nil
 	}
 	delete(x.links, address)
-	return []remotePart{{id: r.ID, known: true, bare: true, status: r.Status, size: -1, ext: convert.LinkExt}}
+	return []remotePart{{id: r.ID, known: true, bare: current, status: r.Status, size: -1, ext: convert.LinkExt}}
 }

@@ -51,13 +51,17 @@ type world struct {
 
 // shapes are the ways in which vendors differ.
 var shapes = []struct {
-	name string
-	of   func(*targettest.Memory) targets.Target
+	name  string
+	of    func(*targettest.Memory) targets.Target
+	links bool // the vendor fetches the pages of the second source itself
+	bare  bool // and knows them by their address only: one is deleted before it is made anew, and without state its version is unknown
 }{
-	{"plain", func(m *targettest.Memory) targets.Target { return m }},
-	{"replacer", (*targettest.Memory).AsReplacer},
-	{"assigner", (*targettest.Memory).AsAssigner},
-	{"leaving assigner", func(m *targettest.Memory) targets.Target { m.AsLeaving(); return m.AsAssigner() }},
+	{name: "plain", of: func(m *targettest.Memory) targets.Target { return m }},
+	{name: "replacer", of: (*targettest.Memory).AsReplacer},
+	{name: "assigner", of: (*targettest.Memory).AsAssigner},
+	{name: "leaving assigner", of: func(m *targettest.Memory) targets.Target { m.AsLeaving(); return m.AsAssigner() }},
+	{name: "links", of: func(m *targettest.Memory) targets.Target { m.AsLinks(); return m.AsAssigner() }, links: true},
+	{name: "bare links", of: (*targettest.Memory).AsBareLinks, links: true, bare: true},
 }
 
 var names = []string{"a.md", "b.md", "c.md", "d/e.md", "d/f.md", "d/g/h.md", "i.txt", "j.rst", "k.yaml", "Ünï.md", "l m.md", "README"}
@@ -232,7 +236,14 @@ func (w *world) pass(ctx context.Context, o sync.Options) *sync.Entry {
 func (w *world) stored(scope kb.Scope) map[kb.KeyHash][]targettest.Stored {
 	out := map[kb.KeyHash][]targettest.Stored{}
 	for _, d := range w.vendor.Documents() {
-		if m, _, ok := kb.ParseName(d.Name); ok && m.Scope == scope && !d.Foreign && !d.Retired {
+		if d.Foreign || d.Retired {
+			continue
+		}
+		if path, ok := strings.CutPrefix(d.Link, siteAddress); ok && d.Name == "" {
+			h := kb.NewKey("site", path).Hash()
+			out[h] = append(out[h], d)
+		}
+		if m, _, ok := kb.ParseName(d.Name); ok && m.Scope == scope {
 			out[m.Key] = append(out[m.Key], d)
 		}
 	}
@@ -334,13 +345,17 @@ func TestModel(t *testing.T) {
 
 func runModel(t *testing.T, seed uint64, shape int) {
 	w := newWorld(t, seed)
-	w.to = shapes[shape].of(w.vendor)
+	is := shapes[shape]
+	w.to = is.of(w.vendor)
+	if is.links {
+		w.linking()
+	}
 	w.populate()
 	scope := kb.NewScope("test", "support")
 	for round := range 8 {
 		w.logf("round %d", round)
 		w.edit()
-		if w.rng.IntN(6) == 0 {
+		if w.rng.IntN(6) == 0 && !is.bare {
 			w.logf("  state lost")
 			removeState(w)
 			w.forgotten = map[string]bool{}
@@ -354,7 +369,7 @@ func runModel(t *testing.T, seed uint64, shape int) {
 			w.checkHeld(held, w.heldLive(scope))
 			now := w.live(scope)
 			for k := range w.truth {
-				if before[k.Hash()] && !now[k.Hash()] {
+				if before[k.Hash()] && !now[k.Hash()] && !(is.bare && k.Source() == "site") {
 					w.t.Errorf("seed %d: P2: %s has no searchable version\n%s", w.seed, k, strings.Join(w.lines, "\n"))
 					w.vendor.SetWatch(nil)
 					return

@@ -47,6 +47,7 @@ type pass struct {
 	facts     state.Facts
 	stored    state.Facts // as the state holds them
 	recorded  bool        // the flow was recorded before
+	stateless bool        // it was not, when the pass began
 	index     *index      // nil: the records are trusted
 	rendering convert.Target
 	rerender  bool // settings that shape renditions changed
@@ -170,7 +171,7 @@ func (p *pass) open(ctx context.Context) (err error) {
 	if p.facts, p.recorded, err = p.DB.Facts(p.id); err != nil {
 		return err
 	}
-	p.stored = p.facts
+	p.stored, p.stateless = p.facts, !p.recorded
 	p.entry.Store = p.facts.StoreName
 	render := p.renderDigest()
 	p.rerender = p.facts.Render != "" && p.facts.Render != render

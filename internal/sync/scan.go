@@ -293,7 +293,7 @@ func (m *merge) give(d kb.Document, r *state.Record) error {
 	if m.index != nil {
 		f.have = m.index.take(d.Key)
 		if len(f.have) == 0 && m.byLink(d) {
-			f.have = m.index.takeLink(d.Link)
+			f.have = m.index.takeLink(d.Link, m.stateless)
 		}
 	} else if r != nil {
 		f.have = remembered(*r)

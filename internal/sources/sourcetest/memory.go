@@ -32,6 +32,7 @@ type Memory struct {
 	doubtful  map[string]bool
 	openFails map[string]error
 	identity  string
+	links     string
 	opens     int
 	scans     int
 }
@@ -46,6 +47,7 @@ var (
 	_ sources.Source     = (*Memory)(nil)
 	_ sources.Identifier = (*Memory)(nil)
 	_ sources.Checker    = (*Memory)(nil)
+	_ sources.Shaped     = (*Memory)(nil)
 	_ kb.Opener          = (*Memory)(nil)
 )
 
@@ -124,6 +126,20 @@ func (m *Memory) SetDoubtful(path string, doubtful bool) {
 	m.doubtful[path] = doubtful
 }
 
+// SetLinks makes documents carry an address to hand to vendors: the base and their path; "" ends that.
+func (m *Memory) SetLinks(base string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.links = base
+}
+
+// Shape implements sources.Shaped.
+func (m *Memory) Shape() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.links
+}
+
 // SetIdentity changes what Identity gives. As with a folder, a scan fails when the known identity
 // is another one and fewer than half of the sampled documents are here.
 func (m *Memory) SetIdentity(s string) {
@@ -191,9 +207,11 @@ func (m *Memory) snapshot() (items []item, after int, failure error) {
 	byKey := map[kb.Key]item{}
 	for path, d := range m.docs {
 		k := kb.NewKey(m.name, path)
-		byKey[k] = item{doc: &kb.Document{
-			Key: k, Raw: path, Fingerprint: d.print, Size: int64(len(d.content)), Modified: d.modified, From: m,
-		}}
+		doc := kb.Document{Key: k, Raw: path, Fingerprint: d.print, Size: int64(len(d.content)), Modified: d.modified, From: m}
+		if m.links != "" {
+			doc.Link = m.links + path
+		}
+		byKey[k] = item{doc: &doc}
 	}
 	for _, p := range m.problems {
 		byKey[p.Key] = item{problem: &p}
