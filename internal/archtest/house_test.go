@@ -53,7 +53,7 @@ var house = map[string]string{
 	"internal/sources/gitrepo":    "fault kb secret sources sources/filter",
 	"internal/sources/web":        "fault kb secret sources sources/web/article sources/web/fetch",
 	// Fetching knows no documents, and taking a page apart knows no network.
-	"internal/sources/web/fetch":   "fault secret",
+	"internal/sources/web/fetch":   "fault kb secret",
 	"internal/sources/web/article": "convert/htmlmd convert/markup fault",
 	"internal/sources/all":        "sources sources/folder sources/gitrepo sources/web",
 	"internal/sources/sourcetest": "fault kb secret sources",

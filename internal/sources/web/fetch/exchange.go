@@ -1,0 +1,134 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+var errTooSlow = errors.New("no complete answer in time")
+
+// exchange is one request with its answer.
+type exchange struct {
+	resp        *http.Response
+	conditional bool // validators were sent
+	authorized  bool // the headers of the configuration were sent
+	host        *host
+	cause       func() error // why the exchange was ended from outside; nil when it was not
+	cancel      context.CancelFunc
+	ended       atomic.Bool
+}
+
+// end frees what the exchange holds. It may be called again.
+func (x *exchange) end() {
+	if x.ended.CompareAndSwap(false, true) {
+		x.cancel()
+		x.host.leave()
+	}
+}
+
+// discard reads a short rest, so that the connection can be used again, and ends.
+func (x *exchange) discard() {
+	if n := x.resp.ContentLength; n != 0 && n <= maxDrain {
+		_, _ = io.CopyN(io.Discard, x.resp.Body, maxDrain)
+	}
+	_ = x.resp.Body.Close()
+	x.end()
+}
+
+// try makes one request and gives its answer, unless the answer is one that may pass.
+func (g *getting) try(ctx context.Context, h *host) (*exchange, *failure) {
+	c := g.client
+	transport, f := g.admitted()
+	if f != nil {
+		return nil, f
+	}
+	if err := h.enter(ctx); err != nil {
+		return nil, g.stopped(err)
+	}
+	tctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTooSlow)
+	x := &exchange{host: h, cancel: cancel, cause: func() error { return context.Cause(tctx) }}
+	started := time.Now()
+	req := g.build(tctx, x)
+	g.page.Requests++
+	c.requests.Add(1)
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		if cause := x.cause(); cause != nil {
+			err = cause
+		}
+		x.end()
+		f := g.unanswered(err, h)
+		g.log(ctx, 0, started, f)
+		return nil, f
+	}
+	x.resp = resp
+	h.answered(!overload(resp.StatusCode))
+	if passing(resp.StatusCode) {
+		f = g.busy(resp, time.Now())
+		if resp.StatusCode == http.StatusTooManyRequests {
+			h.slowDown()
+		}
+		x.discard()
+		g.log(ctx, resp.StatusCode, started, f)
+		return nil, f
+	}
+	g.log(ctx, resp.StatusCode, started, nil)
+	return x, nil
+}
+
+// admitted chooses the transport for an address, if it may be asked at all.
+func (g *getting) admitted() (*http.Transport, *failure) {
+	c := g.client
+	if err := c.admit(g.at); err != nil {
+		return nil, g.forbidden(err)
+	}
+	proxy, err := c.proxy(&http.Request{URL: g.at})
+	if err != nil {
+		return nil, g.badProxy()
+	}
+	if proxy == nil {
+		return c.direct, nil
+	}
+	if err := c.admitProxied(g.at); err != nil {
+		return nil, g.forbidden(err)
+	}
+	return c.proxied, nil
+}
+
+func (g *getting) build(ctx context.Context, x *exchange) *http.Request {
+	c := g.client
+	h := make(http.Header, 8)
+	h["User-Agent"] = []string{c.opts.UserAgent}
+	h["Accept"] = []string{g.accept()}
+	h["Accept-Encoding"] = []string{acceptEncoding}
+	x.conditional = condition(h, g.request)
+	if len(c.headers) > 0 && c.named.headers[g.at.Scheme+"://"+hostPort(g.at)] {
+		x.authorized = true
+		for name, value := range c.headers {
+			h[name] = value
+		}
+	}
+	u := *g.at // the transport may change its copy
+	return (&http.Request{
+		Method: http.MethodGet, URL: &u, Host: u.Host, Header: h,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+}
+
+// log writes one line for a request. Neither query nor headers nor bodies are part of it.
+func (g *getting) log(ctx context.Context, status int, started time.Time, f *failure) {
+	l := g.client.opts.Logger
+	if !l.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	attrs := []any{"url", show(g.at), "dur", time.Since(started), "attempt", g.failures + 1, "status", status}
+	if f != nil {
+		attrs = append(attrs, "err", f.err)
+	}
+	l.DebugContext(ctx, "request", attrs...)
+}
