@@ -103,8 +103,11 @@ func (f *fake) route(r *http.Request, body []byte) (int, any) {
 		return 404, "Cannot " + r.Method
 	case rest == "" && r.Method == http.MethodPost:
 		first := in["items"].([]any)[0].(map[string]any)
-		f.add(first["itemName"].(string), first["content"].(string), f.status)
-		return 201, f.items[len(f.items)-1]
+		content, _ := first["content"].(string)
+		f.add(first["itemName"].(string), content, f.status)
+		made := f.items[len(f.items)-1]
+		made["type"], made["itemUrl"] = first["type"], first["itemUrl"]
+		return 201, made
 	case rest == "/list":
 		return 200, f.list(r)
 	case rest == "/toggle-activation":
