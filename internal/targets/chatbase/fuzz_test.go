@@ -10,6 +10,8 @@ func FuzzDecode(f *testing.F) {
 		`{"data":[{"id":"a","name":null,"status":"trained"}],"pagination":{"cursor":"x","hasMore":true,"total":3}}`, `{"data":[],"pagination":null}`,
 		`{"id":"a","name":"b","status":"toBeDeletedted","size":1.5}`, `{"data":{"id":1}}`, `[]`, `null`, `{"chatbots":[{"id":"a"}]}`, `{"data":[1]}`, `{"data":"x"}`,
 		`{"pagination":{"total":-1e99}}`, `{"id":{"a":1},"data":{}}`,
+		`{"data":[{"id":"a","type":"link","name":"https://a.example/x.kbaaaaaaaaaaaaaaa-0000000000.md","metadata":{"type":"individual","crawlStatus":"failed"}}]}`,
+		`{"data":[{"id":"a","type":"link","name":"https://a.example","metadata":"crawl"},{"id":"b","type":"link","metadata":{"type":["x"]}}]}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -19,7 +21,11 @@ func FuzzDecode(f *testing.F) {
 				if s.ID == "" {
 					t.Error("an item without an id")
 				}
-				if r := s.remote(); r.Size != -1 || string(r.ID) != s.ID {
+				r := s.remote()
+				if r.Link != "" && (r.Name != "" || s.foreign()) {
+					t.Errorf("a page with a name: %+v", r)
+				}
+				if r.Size != -1 || string(r.ID) != s.ID {
 					t.Errorf("%+v", r)
 				}
 			}

@@ -121,6 +121,8 @@ func (t *Target) landed(ctx context.Context, ch change, why error, wait time.Dur
 		return s, false, err
 	case err != nil:
 		return s, false, fault.New(fault.ErrUnknown, "chatbase: %s: whether it took effect could not be seen", ch.op).Because(errors.Join(why, err))
+	case errors.Is(why, errOther) && ch.link != "":
+		return s, false, fault.New(fault.ErrRejected, "%s", why).WithHint("look for a leftover in the dashboard")
 	case errors.Is(why, errOther):
 		return s, false, fault.New(fault.ErrRejected, "%s", why).WithHint("give the document another name, and look for a leftover in the dashboard")
 	case last:

@@ -2,6 +2,7 @@ package converse
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -191,7 +192,7 @@ func (t *Target) remote(d document) targets.Remote {
 	case r.Status == targets.StatusDone && d.chunks == 0:
 		r.Status, r.Detail = targets.StatusFailed, "no chunks"
 	case r.Status == targets.StatusFailed:
-		r.Detail = d.detail
+		r.Detail = cmp.Or(d.detail, "the vendor gives no reason")
 	}
 	return r
 }

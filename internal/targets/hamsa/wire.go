@@ -206,7 +206,7 @@ func (t *Target) state(it item) targets.Remote {
 	}
 	switch {
 	case r.Status == targets.StatusFailed:
-		r.Detail = adapter.OneLine(it.Reason)
+		r.Detail = adapter.OneLine(cmp.Or(it.Reason, "the vendor gives no reason"))
 	case word == "COMPLETED_WITH_ERRORS":
 		r.Detail = adapter.OneLine(cmp.Or(it.Reason, "processed in part"))
 		if _, logged := t.warned.LoadOrStore(it.ID, true); !logged {
