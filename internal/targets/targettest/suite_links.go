@@ -53,12 +53,12 @@ func (e *env) page(b LinkPages, key, text string) targets.Rendition {
 	return link(key, address, text)
 }
 
-// ofPage are the documents in the store that are this rendition's, of whatever version: they have its address, or a name of
-// ours for its document.
+// ofPage are the documents in the store that are this rendition's, of whatever version: they have a name of ours for its
+// document, or no name but its address.
 func (e *env) ofPage(r targets.Rendition) (out []Stored) {
 	for _, d := range e.stored() {
 		m, _, ours := kb.ParseName(d.Name)
-		if d.Link == r.Link || d.Name == r.Link || ours && m.Key == r.Document.Hash() {
+		if d.Name == "" && d.Link == r.Link || d.Name == r.Link || ours && m.Key == r.Document.Hash() {
 			out = append(out, d)
 		}
 	}
@@ -241,6 +241,29 @@ var linking = []testCase{
 		if all := e.mustList(); len(all) != 1 || all[theirs].ID != theirs {
 			e.Errorf("%v are listed", all)
 		}
+	}),
+	linksCase("a page that is there already", func(e *env, b LinkPages) {
+		page := e.page(b, "a.html", "page a")
+		there := b.PutLink("theirs", page.Link)
+		id := e.live(page)[0]
+		e.knows(page, "page a")
+		if bare := e.bare(id); bare != (id == there) {
+			e.Errorf("known by its address only: %v; the one that was there, %s, was taken as %s", bare, there, id)
+		}
+	}),
+	linksCase("a change of a page that is gone", func(e *env, b LinkPages) {
+		r, ok := e.Target.(targets.Replacer)
+		if !ok {
+			e.Skip("is no Replacer")
+		}
+		id := e.live(e.page(b, "a.html", "old text"))[0]
+		e.mustDelete(id)
+		now := e.page(b, "a.html", "new text")
+		if res := r.Replace(e.Context(), id, now); e.note(res.Err) != nil && !errors.Is(res.Err, fault.ErrNotFound) {
+			e.Errorf("%+v", res)
+		}
+		e.live(now)
+		e.knows(now, "new text")
 	}),
 	linksCase("delete", func(e *env, b LinkPages) {
 		gone, kept := e.page(b, "a.html", "page a"), e.page(b, "b.html", "page b")
