@@ -31,13 +31,14 @@ var house = map[string]string{
 
 	"internal/httpapi":  "fault secret",
 	"internal/contract": "fault suggest",
-	"internal/convert":  "convert/epub convert/htmlmd convert/markup convert/office convert/pdf convert/plain convert/sheet fault kb leak",
+	"internal/convert":  "convert/epub convert/htmlmd convert/links convert/markup convert/office convert/pdf convert/plain convert/sheet fault kb leak",
 	"internal/leak":     "",
 
 	// One reader a family of formats; each turns bytes into Markdown and knows no target.
 	"internal/convert/markup": "fault",
 	"internal/convert/epub":   "convert/htmlmd convert/markup fault",
 	"internal/convert/htmlmd": "convert/markup fault",
+	"internal/convert/links":  "",
 	"internal/convert/office": "convert/markup fault",
 	"internal/convert/pdf":    "convert/markup fault",
 	"internal/convert/plain":  "convert/htmlmd convert/markup fault",
@@ -47,16 +48,16 @@ var house = map[string]string{
 
 	"internal/state": "fault kb",
 
-	"internal/sources":            "fault kb",
-	"internal/sources/filter":     "fault kb",
-	"internal/sources/folder":     "fault kb secret sources sources/filter",
-	"internal/sources/gitrepo":    "fault kb secret sources sources/filter",
-	"internal/sources/web":        "fault kb secret sources sources/web/article sources/web/fetch",
+	"internal/sources":         "fault kb",
+	"internal/sources/filter":  "fault kb",
+	"internal/sources/folder":  "fault kb secret sources sources/filter",
+	"internal/sources/gitrepo": "fault kb secret sources sources/filter",
+	"internal/sources/web":     "fault kb secret sources sources/web/article sources/web/fetch",
 	// Fetching knows no documents, and taking a page apart knows no network.
 	"internal/sources/web/fetch":   "fault kb secret",
 	"internal/sources/web/article": "convert/htmlmd convert/markup fault",
-	"internal/sources/all":        "sources sources/folder sources/gitrepo sources/web",
-	"internal/sources/sourcetest": "fault kb secret sources",
+	"internal/sources/all":         "sources sources/folder sources/gitrepo sources/web",
+	"internal/sources/sourcetest":  "fault kb secret sources",
 
 	"internal/targets":            "contract fault kb secret suggest",
 	"internal/targets/adapter":    "fault httpapi kb secret targets",
