@@ -1,10 +1,14 @@
 package article
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/andybalholm/cascadia"
+	"golang.org/x/net/html"
 
 	"kbsyncd/internal/convert/htmlmd"
 	"kbsyncd/internal/convert/markup"
@@ -20,7 +24,8 @@ type Options struct {
 // CheckSelector is nil when a selector can be used.
 func CheckSelector(s string) error {
 	if _, err := cascadia.ParseGroup(s); err != nil {
-		return fault.New(fault.ErrSetup, "%q is no CSS selector", s).Because(err)
+		return fault.New(fault.ErrSetup, "%q is no CSS selector", oneLine(s)).Because(err).
+			WithHint("write one such as main, #content or article.post")
 	}
 	return nil
 }
@@ -48,11 +53,81 @@ type Page struct {
 	Reason    string // why it is suspect, for people
 }
 
-// Read takes a page apart. contentType is what the server said, address where the page came from.
-func Read(ctx context.Context, src []byte, contentType string, address *url.URL, o Options) (Page, error) {
-	res, err := htmlmd.Read(ctx, src, markup.DefaultLimits())
+// maxMarkdown bounds what comes of a page.
+const maxMarkdown = 16 << 20
+
+// Read takes a page apart. contentType is what the server said, address where the page came from; neither is changed, nor is src.
+// A page without text of its own that leads elsewhere at once is no error. Other pages without text, pages above the limits and those
+// that the selector does not fit are of class fault.ErrUnsupported; what the page says besides its content is told all the same where it
+// could be read. It may be called concurrently.
+func Read(ctx context.Context, src []byte, contentType string, address *url.URL, o Options) (p Page, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = Page{}, fault.New(fault.ErrUnsupported, "the page cannot be read: %v", r).WithHint("exclude it")
+		}
+	}()
+	l := markup.DefaultLimits()
+	l.Output = maxMarkdown
+	if int64(len(src)) > l.Unpacked {
+		return Page{}, fault.New(fault.ErrUnsupported, "the page has %d bytes, more than %d", len(src), l.Unpacked).WithHint("exclude it")
+	}
+	root, err := htmlmd.Tree(ctx, decode(src, contentType), l)
 	if err != nil {
 		return Page{}, err
 	}
-	return Page{Title: res.Title, Markdown: res.Markdown, Way: "page"}, nil
+	if address == nil {
+		address = &url.URL{}
+	}
+	h := survey(root, address)
+	p = Page{Links: h.links(root), Canonical: h.canonical, NoIndex: h.noIndex, Refresh: h.refresh}
+	if err := p.read(ctx, h, root, address, o, l); err != nil {
+		if p.Refresh != "" && errors.Is(err, fault.ErrUnsupported) {
+			return p, nil
+		}
+		return p, err
+	}
+	return p, nil
+}
+
+// read finds the content, and what is in it.
+func (p *Page) read(ctx context.Context, h *head, root *html.Node, address *url.URL, o Options, l markup.Limits) error {
+	body := firstNamed(root, "body")
+	p.Title = h.withoutSite(h.title)
+	if h.isShell(body) {
+		return h.empty(body)
+	}
+	c, err := choose(h, root, body, address, o)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p.Way = c.way
+	p.Title = h.titleOf(c, body)
+	p.Suspect, p.Reason = h.suspect(body, c, headingOf(first(body, isHeadingOfPage)))
+	shape(c.node)
+	if !o.Whole {
+		clean(c.node)
+	}
+	h.absolute(c.node)
+	if letters(c.node, nil) == 0 && !holdsImage(c.node) {
+		return h.empty(body)
+	}
+	putTitle(c, p.Title)
+	for _, n := range outermost(c.node, func(n *html.Node) bool { return unseen[n.Data] }) {
+		remove(n)
+	}
+	if p.Markdown, err = htmlmd.Render(ctx, c.node, l); err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(p.Markdown)) == 0 {
+		return h.empty(body)
+	}
+	return nil
+}
+
+// holdsImage tells whether there is an image that says what it shows.
+func holdsImage(n *html.Node) bool {
+	return first(n, func(c *html.Node) bool { return c.Data == "img" && strings.TrimSpace(attr(c, "alt")) != "" }) != nil
 }

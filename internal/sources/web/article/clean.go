@@ -1,0 +1,277 @@
+package article
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// judgement of an element of a page that is reduced to its content.
+type judgement int
+
+const (
+	keep  judgement = iota
+	doubt           // goes unless it holds a good part of the content
+	noise           // goes
+)
+
+var (
+	// anchors stand beside headings and link to them.
+	anchors = set("headerlink header-anchor hash-link anchorjs-link permalink paralink heading-anchor copiable-link copyable-link self-link " +
+		"sl-anchor-link heading-link direct-link td-heading-self-link anchor-heading sd-octicon")
+	// noisy classes are those that generators and themes give to what is never content.
+	noisy = set("theme-doc-breadcrumbs theme-doc-toc-mobile theme-doc-toc-desktop theme-doc-version-badge theme-doc-footer theme-edit-this-page " +
+		"pagination-nav table-of-contents md-content__button md-source-file md-feedback md-sidebar md-footer " +
+		"viewcode-link viewcode-back sphinxsidebar wy-breadcrumbs rst-breadcrumbs-buttons rst-footer-buttons rst-versions prev-next-area bd-sidebar bd-sidebar-secondary " +
+		"bd-header-article bd-footer-article bd-footer-content article-header-buttons content-icon-container related-information " +
+		"VPDocFooter VPDocAside VPSidebar VPLocalNav VPNav header-anchor page-edit page-nav page-meta " +
+		"nav-wrapper nav-chapters out-of-band src srclink srcRight notable-traits-tooltip copy-path sub-nav table-tabs skip-nav " +
+		"navheader navfooter navigation-header breadcrumb breadcrumbs breadcrumb-nav toc-macro page-metadata " +
+		"td-page-meta td-toc feedback--prompt feedback--response feedback--answer feedback--link " +
+		"sharedaddy jp-relatedposts post-navigation posts-navigation nav-links comments-area comment-respond wp-block-post-navigation-link entry-meta-share " +
+		"article-votes article-relatives article-more-questions article-comments article-subscribe article-share article-return-to-top recent-articles related-articles " +
+		"intercom-reaction-picker related_articles mw-editsection mw-jump-link navbox printfooter catlinks noprint secedit docInfo " +
+		"PageThumbs rm-PageThumbs rm-Pagination UpdatedAt ttc linenos lineno linenodiv gutter line-numbers-rows lnt rouge-gutter hljs-ln-numbers " +
+		"linenumber react-syntax-highlighter-line-number blob-num line-numbers-wrapper copybtn copy-button copy-btn clipboard-btn copy-code-button btn-clipboard " +
+		"skip-link skiplink skip-to-content skip-nav-link footnote-backref prev-next previous-next pager dont-index api-tag edit-link edit-page edit-this-page " +
+		"last-updated addthis social-share share-buttons newsletter cookie-banner modal modal-dialog lang-selector nav-panel ")
+	// doubtful classes are at times names of content.
+	doubtful = set("toc TOC tocify table-of-content contents shortcontents related pagination nav navigation navbar menu-bar sidebar-nav feedback helpful rating share social " +
+		"comments breadcrumb-container list-of-tables list-of-figures list-of-examples")
+	noisyNames = set("nav dialog button input select datalist textarea meta link base")
+	noisyRoles = set("navigation dialog alertdialog search menu menubar toolbar tablist")
+	frameNames = set("header footer aside")
+	frameRoles = set("banner contentinfo complementary")
+	// consents are how the common banners about cookies call themselves.
+	consents = []string{"cookie-banner", "cookie-consent", "cookie-notice", "cookieconsent", "cookiebanner", "onetrust", "cybotcookiebot", "gdpr-"}
+	// onlyHeard are classes of text for those who hear a page.
+	onlyHeard = set("sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only assistive-text sr-hidden a11y-hidden")
+	headings  = set("h1 h2 h3 h4 h5 h6")
+	notes     = set("footnote footnotes admonition note callout alert starlight-aside sidebar topic marginnote tip warning tdbc-aside")
+)
+
+// surrounds tells what is around the content of a page or in its way, whatever it is called.
+func surrounds(n *html.Node) bool { return judge(n) == noise }
+
+// frames tells what surrounds the content of a page that does not mark it.
+func frames(n *html.Node) bool { return surrounds(n) || isFrame(n) }
+
+func isFrame(n *html.Node) bool {
+	return frameRoles[attr(n, "role")] || frameNames[n.Data] && within(n, func(p *html.Node) bool {
+		return p.Data == "main" || p.Data == "article" || p.Data == "section"
+	}) == nil
+}
+
+// judge judges what may stand anywhere.
+func judge(n *html.Node) judgement {
+	role := attr(n, "role")
+	switch {
+	case n.Data == "nav" && attr(n, "class") == "" && role == "doc-footnote":
+		return keep
+	case noisyNames[n.Data] && !isPanel(n), noisyRoles[role], attr(n, "aria-modal") == "true":
+		return noise
+	case unseen[n.Data]:
+		return noise
+	}
+	name := attr(n, "class")
+	if name != "" {
+		switch {
+		case headings[n.Data]:
+		case hasClass(n, noisy) || hasClass(n, anchors):
+			return noise
+		case hasClass(n, onlyHeard) && n.Data != "caption" && n.Data != "th":
+			return noise
+		case hasClass(n, doubtful):
+			return doubt
+		}
+	}
+	return judgeHidden(n, strings.ToLower(attr(n, "id")+" "+name))
+}
+
+func judgeHidden(n *html.Node, name string) judgement {
+	style := strings.ToLower(strings.ReplaceAll(attr(n, "style"), " ", ""))
+	switch {
+	case isPanel(n) || n.Data == "body" || n.Data == "html":
+		return keep
+	case n.Data == "form", has(n, "hidden") && attr(n, "hidden") != "false", attr(n, "aria-hidden") == "true",
+		strings.Contains(style, "display:none"), strings.Contains(style, "visibility:hidden"):
+		return doubt
+	case strings.Contains(strings.ToLower(attr(n, "aria-label")), "cookie"), strings.Contains(strings.ToLower(attr(n, "aria-label")), "breadcrumb"):
+		return doubt
+	}
+	for _, c := range consents {
+		if strings.Contains(name, c) {
+			return doubt
+		}
+	}
+	return keep
+}
+
+// clean takes out of the content what is on the page but not of it.
+func clean(root *html.Node) {
+	c := cleaner{all: letters(root, surrounds)}
+	c.drop(root)
+	c.drop2(root)
+}
+
+type cleaner struct{ all int }
+
+// drop removes what is judged. What is doubtful and holds more than a third of the text is the content itself, whatever it is
+// called: whole sites are one form.
+func (c *cleaner) drop(root *html.Node) {
+	walk(root, func(n *html.Node) bool {
+		if j := judge(n); j == noise || j == doubt && letters(n, surrounds)*3 <= c.all {
+			n.Parent.InsertBefore(text(" "), n)
+			remove(n)
+			return false
+		}
+		return true
+	})
+}
+
+// drop2 removes what tells itself by what it holds: lists of what is on the page, links for those who edit it, questions whether
+// it was of use.
+func (c *cleaner) drop2(root *html.Node) {
+	walk(root, func(n *html.Node) bool {
+		switch n.Data {
+		case "a":
+			if isEditLink(n) {
+				remove(n)
+			}
+		case "ul", "ol":
+			if isContents(n) && letters(n, nil)*3 <= c.all {
+				removeLabelled(n)
+			}
+			return n.Parent != nil
+		case "aside", "footer":
+			if !hasClass(n, notes) && linked(n)*2 > letters(n, nil) {
+				remove(n)
+			}
+		case "p", "div", "span", "h2", "h3", "h4", "h5", "strong":
+			if isQuestion(n) {
+				removeSmall(n)
+			}
+		}
+		return n.Parent != nil
+	})
+}
+
+// linked counts the letters in links.
+func linked(n *html.Node) (size int) {
+	for _, a := range outermost(n, func(c *html.Node) bool { return c.Data == "a" }) {
+		size += letters(a, nil)
+	}
+	return size
+}
+
+// editing are what links are called that are for those who write a page.
+var editing = []string{"edit this page", "edit on ", "edit page", "improve this page", "view page source", "view source", "show source", "page source",
+	"report an issue", "report a bug", "suggest edits", "suggest changes", "edit source", "create documentation issue", "create project issue", "create child page",
+	"back to top", "go to top", "return to top", "copy page", "print this page", "skip to content", "skip to main content", "jump to content",
+	"seite bearbeiten", "diese seite bearbeiten", "modifier cette page", "editar esta página", "modifica questa pagina"}
+
+func isEditLink(a *html.Node) bool {
+	for _, rel := range []string{"prev", "next", "edit"} {
+		if attr(a, "rel") == rel {
+			return true
+		}
+	}
+	t := strings.ToLower(textOf(a))
+	if t == "" || len(t) > 50 {
+		return false
+	}
+	if strings.Trim(t, "↩↑⤴⏎^ \ufe0e") == "" || t == "[source]" || t == "[src]" || t == "permalink" {
+		return true
+	}
+	for _, e := range editing {
+		if strings.HasPrefix(t, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// isContents tells a list of links to places on the page itself.
+func isContents(list *html.Node) bool {
+	links, local := 0, 0
+	for _, a := range outermost(list, func(c *html.Node) bool { return c.Data == "a" }) {
+		if links++; strings.HasPrefix(attr(a, "href"), "#") && len(attr(a, "href")) > 1 {
+			local += letters(a, nil)
+		}
+	}
+	return links >= 2 && local*10 >= letters(list, nil)*9
+}
+
+// contentsLabels are what stands above a list of what is on a page.
+var contentsLabels = set("contents on-this-page table-of-contents in-this-article in-this-section in-this-page page-contents summary index auf-dieser-seite " +
+	"inhalt inhaltsverzeichnis sur-cette-page sommaire table-des-matières en-esta-página contenido indice in-questa-pagina nesta-página conteúdo " +
+	"op-deze-pagina на-этой-странице содержание 目次 このページの内容 目录 本页目录 이-페이지의-내용")
+
+func isLabel(n *html.Node) bool {
+	t := strings.ToLower(strings.TrimRight(textOf(n), ": "))
+	return len(t) < 60 && contentsLabels[strings.ReplaceAll(t, " ", "-")]
+}
+
+// removeLabelled removes a list with the label in front of it.
+func removeLabelled(list *html.Node) {
+	for n, up := list, 0; n != nil && up < 2; n, up = n.Parent, up+1 {
+		p := n.PrevSibling
+		for p != nil && p.Type == html.TextNode && strings.TrimSpace(p.Data) == "" {
+			p = p.PrevSibling
+		}
+		if p != nil {
+			if p.Type == html.ElementNode && isLabel(p) {
+				remove(p)
+			}
+			break
+		}
+	}
+	remove(list)
+}
+
+// questions are how pages ask whether they were of use.
+var questions = []string{"was this page helpful", "was this helpful", "was this article helpful", "was this content helpful", "was this information helpful",
+	"did this answer your question", "is this page helpful", "was this page useful", "were you able to find", "how helpful was this", "did you find it helpful",
+	"did you find this helpful", "rate this page", "war diese seite hilfreich", "war dieser artikel hilfreich", "war dieser beitrag hilfreich",
+	"cette page vous a-t-elle", "cet article vous a-t-il", "¿te resultó útil", "¿fue útil", "¿le ha resultado útil", "esta página foi útil", "questa pagina è stata utile"}
+
+func isQuestion(n *html.Node) bool {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type != html.TextNode {
+			continue
+		}
+		t := strings.ToLower(strings.TrimSpace(c.Data))
+		for _, q := range questions {
+			if strings.HasPrefix(t, q) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// removeSmall removes an element and with it the box that holds little more.
+func removeSmall(n *html.Node) {
+	for n.Parent != nil && n.Parent.Parent != nil && n.Parent.Data != "body" && n.Parent.Data != "main" && n.Parent.Data != "article" && letters(n.Parent, nil) < 150 &&
+		firstNamed(n.Parent, "pre") == nil && firstNamed(n.Parent, "h1") == nil {
+		n = n.Parent
+	}
+	remove(n)
+}
+
+// dropFrames takes from a page that does not mark its content what surrounds it, but for its heading.
+func dropFrames(body *html.Node) {
+	heading := firstNamed(body, "h1")
+	all := letters(body, surrounds)
+	walk(body, func(n *html.Node) bool {
+		if isFrame(n) && letters(n, surrounds)*3 <= all {
+			remove(n)
+			return false
+		}
+		return true
+	})
+	if heading != nil && !inside(heading, body) && within(heading, func(p *html.Node) bool { return p.Data == "nav" }) == nil {
+		remove(heading)
+		body.InsertBefore(heading, body.FirstChild)
+	}
+}

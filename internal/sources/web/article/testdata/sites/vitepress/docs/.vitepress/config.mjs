@@ -1,0 +1,1 @@
+export default { title: 'Pumpctl', description: 'docs', themeConfig: { editLink: {pattern:'https://example.com/edit/:path'}, nav:[{text:'Guide',link:'/guide/'},{text:'Reference',link:'/ref'}], sidebar:[{text:'Start',items:[{text:'Install',link:'/install'},{text:'Configure',link:'/configure'}]}], footer:{message:'Released under MIT'} }, lastUpdated:true, ignoreDeadLinks:true }

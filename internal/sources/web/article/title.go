@@ -1,0 +1,100 @@
+package article
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// separators part the title of a page from the name of its site.
+var separators = []string{" | ", " — ", " – ", " - ", " · ", " :: ", " » ", " « ", ": ", " • "}
+
+// title finds the title of a page: the heading of its content when there is one, else what the head says without the name of the site.
+func (h *head) titleOf(c content, body *html.Node) string {
+	heading := headingOf(firstNamed(c.node, "h1"))
+	if c.title != nil && !inside(c.title, c.node) {
+		if t := headingOf(c.title); t != "" {
+			return t
+		}
+	}
+	if heading != "" && (h.agrees(heading) || len(outermost(c.node, isH1)) == 1) {
+		return heading
+	}
+	if outside := headingOf(first(body, isHeadingOfPage)); heading == "" && outside != "" && h.agrees(outside) {
+		return outside
+	}
+	switch {
+	case h.ogTitle != "" && (h.title == "" || strings.Contains(h.title, h.ogTitle)):
+		return h.withoutSite(h.ogTitle)
+	case h.title != "":
+		return h.withoutSite(h.title)
+	}
+	return heading
+}
+
+func isH1(n *html.Node) bool { return n.Data == "h1" }
+
+// isHeadingOfPage tells a heading that is not one of the site.
+func isHeadingOfPage(n *html.Node) bool {
+	return isH1(n) && within(n, func(p *html.Node) bool {
+		return p.Data == "nav" || p.Data == "footer" || p.Data == "aside" || p.Data == "a"
+	}) == nil
+}
+
+func headingOf(n *html.Node) string {
+	if n == nil {
+		return ""
+	}
+	return oneLine(strings.TrimRight(textOf(n), "¶#§🔗 \u200b"))
+}
+
+// agrees tells whether the head says the same as a heading.
+func (h *head) agrees(heading string) bool {
+	return h.title == "" || strings.Contains(same(h.title), same(heading)) || h.ogTitle != "" && strings.Contains(same(h.ogTitle), same(heading))
+}
+
+// same is a title by which two are compared.
+func same(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+
+// withoutSite cuts the name of the site off a title.
+func (h *head) withoutSite(t string) string {
+	if h.site == "" {
+		return t
+	}
+	for _, s := range separators {
+		if cut, ok := strings.CutSuffix(t, s+h.site); ok && cut != "" {
+			return cut
+		}
+		if cut, ok := strings.CutPrefix(t, h.site+s); ok && cut != "" {
+			return cut
+		}
+	}
+	return t
+}
+
+// parts are a title's, without the name of the site where the title has one.
+func (h *head) parts(t string) []string {
+	all := []string{t}
+	for _, s := range separators {
+		if strings.Contains(t, s) {
+			all = append(all, strings.Split(t, s)...)
+		}
+	}
+	return slices.DeleteFunc(all, func(p string) bool { return strings.TrimSpace(p) == "" })
+}
+
+// putTitle makes the content begin with its title, unless it has a heading of the first level.
+func putTitle(c content, title string) {
+	if c.title != nil && inside(c.title, c.node) {
+		retag(c.title, "h1")
+	}
+	if title == "" || first(c.node, isH1) != nil && (c.title == nil || inside(c.title, c.node)) {
+		return
+	}
+	if h := first(c.node, func(n *html.Node) bool { return headings[n.Data] }); h != nil && same(headingOf(h)) == same(title) {
+		retag(h, "h1")
+		return
+	}
+	c.node.InsertBefore(element("h1", text(title)), c.node.FirstChild)
+}
