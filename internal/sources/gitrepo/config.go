@@ -1,41 +1,49 @@
 package gitrepo
 
 import (
-	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"path"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/secret"
 	"kbsyncd/internal/sources"
+	"kbsyncd/internal/sources/filter"
 )
 
 // Kind is the entry of this source in sources/all.
 var Kind = sources.Kind{
 	Name:      "git",
-	Summary:   "files of a branch, tag or commit in a git repository (not built yet)",
+	Summary:   "files of a branch, tag or commit in a git repository",
 	NewConfig: func() sources.Config { return NewConfig() },
 }
 
 // Config is the configuration of a repository.
 type Config struct {
-	Repo       string        `yaml:"repo" required:"true" doc:"Where the repository is: an https, ssh or file address, git@host:path, or a path, relative to the configuration file."`
-	Ref        string        `yaml:"ref" default:"the repository's default branch" doc:"A branch, tag or commit."`
-	Path       string        `yaml:"path" default:"the whole repository" doc:"The directory in the repository that holds the documents."`
-	Include    []string      `yaml:"include" kind:"glob" doc:"Globs relative to path, for example **/*.md; everything when absent."`
-	Exclude    []string      `yaml:"exclude" kind:"glob" doc:"Globs relative to path that are left out."`
-	Token      secret.String `yaml:"token" doc:"Token for https."`
-	TokenFile  string        `yaml:"token_file" kind:"path" doc:"A file that holds the token, in place of token."`
-	SSHKeyFile string        `yaml:"ssh_key_file" kind:"path" doc:"Private key for ssh; without it the agent and the keys of the user count."`
+	Repo             string        `yaml:"repo" required:"true" doc:"Where the repository is: an https, ssh or file address, git@host:path, or a path, relative to the configuration file."`
+	Ref              string        `yaml:"ref" default:"the repository's default branch" doc:"A branch, a tag, or a commit with all its digits. Of a branch and a tag with one name the branch counts; refs/tags/NAME names the tag."`
+	Path             string        `yaml:"path" default:"the whole repository" doc:"The directory in the repository that holds the documents."`
+	Include          []string      `yaml:"include" kind:"glob" doc:"Globs relative to path, for example **/*.md; everything when absent."`
+	Exclude          []string      `yaml:"exclude" kind:"glob" doc:"Globs relative to path that are left out; .kbsyncignore files (gitignore syntax) count as well."`
+	PublicURL        string        `yaml:"public_url" doc:"Where readers find the documents: relative links in Markdown become absolute. An address that the path is added to, or one with {path} or {page} (the path without extension, and without index or README) in its place."`
+	Token            secret.String `yaml:"token" doc:"Token for https."`
+	TokenFile        string        `yaml:"token_file" kind:"path" doc:"A file that holds the token, in place of token."`
+	Username         string        `yaml:"username" doc:"The user name that goes with the token: x-access-token for GitHub, oauth2 for GitLab, any for Gitea."`
+	CredentialHelper bool          `yaml:"credential_helper" doc:"Use the credential helpers of the user's own git configuration."`
+	SSHKeyFile       string        `yaml:"ssh_key_file" kind:"path" doc:"Private key for ssh; without it the agent and the keys of the user count."`
+	KnownHostsFile   string        `yaml:"known_hosts_file" kind:"path" default:"those of the user and the system" doc:"The host keys that are trusted for ssh."`
 }
 
 var _ sources.Config = (*Config)(nil)
 
 // NewConfig is a configuration with its defaults.
-func NewConfig() *Config { return &Config{} }
+func NewConfig() *Config { return &Config{Username: "x-access-token"} }
 
 // form is the way a repository is reached.
 type form int
@@ -77,24 +85,76 @@ func (c *Config) Validate() []fault.Invalid {
 	if c.Path != "" && (strings.HasPrefix(c.Path, "/") || strings.ContainsAny(c.Path, "\\\x00\n") || path.Clean(c.Path) == ".." || strings.HasPrefix(path.Clean(c.Path), "../")) {
 		add("path", "not a directory inside the repository", "write it relative to the root of the repository, with /")
 	}
-	for field, globs := range map[string][]string{"include": c.Include, "exclude": c.Exclude} {
-		for i, g := range globs {
-			if strings.HasPrefix(g, "/") {
-				add(fmt.Sprintf("%s[%d]", field, i), "begins with a slash", "globs are relative to path")
-			}
-		}
+	for _, g := range c.Include {
+		bad = append(bad, filter.CheckGlob("include", g)...)
 	}
+	for _, g := range c.Exclude {
+		bad = append(bad, filter.CheckGlob("exclude", g)...)
+	}
+	if msg := checkPublic(c.PublicURL); msg != "" {
+		add("public_url", msg, `write it like "https://docs.example.com/{page}"`)
+	}
+	return append(bad, c.checkAccess()...)
+}
+
+// checkAccess finds ways to log in that do not fit the address.
+func (c *Config) checkAccess() (bad []fault.Invalid) {
+	add := func(field, msg, hint string) {
+		bad = append(bad, fault.Invalid{Field: field, Msg: msg, Hint: hint})
+	}
+	f := formOf(c.Repo)
+	if f == formBad {
+		return nil
+	}
+	web := f == formHTTPS || f == formHTTP && loopback(c.Repo)
 	hasToken := !c.Token.IsZero() || c.TokenFile != ""
-	if f := formOf(c.Repo); f != formBad && hasToken && f != formHTTPS && !(f == formHTTP && loopback(c.Repo)) {
-		field := "token"
-		if c.Token.IsZero() || c.TokenFile != "" {
-			field = "token_file"
-		}
+	field := "token"
+	if c.Token.IsZero() || c.TokenFile != "" {
+		field = "token_file"
+	}
+	switch {
+	case hasToken && !web:
 		add(field, "a token is only sent over https", "use an https address, or remove it")
-	} else if f != formBad && c.SSHKeyFile != "" && f != formSSH {
-		add("ssh_key_file", "a key is only used with ssh", "use an ssh address, or remove it")
+	case hasToken && c.CredentialHelper:
+		add("credential_helper", "given together with a token", "keep one of them")
+	case c.CredentialHelper && !web:
+		add("credential_helper", "only used with https", "use an https address, or remove it")
+	}
+	if c.Username == "" || strings.ContainsFunc(c.Username, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		add("username", "not a user name", "leave it out, or write the one that goes with the token")
+	}
+	for _, k := range [][3]string{{"ssh_key_file", c.SSHKeyFile, "a key is"}, {"known_hosts_file", c.KnownHostsFile, "host keys are"}} {
+		switch field, file := k[0], k[1]; {
+		case file == "":
+		case f != formSSH:
+			add(field, k[2]+" only used with ssh", "use an ssh address, or remove it")
+		case strings.ContainsAny(file, "\"%\n\x00"):
+			add(field, "contains a character that ssh does not take", "rename the file, without quotes and percent signs")
+		}
 	}
 	return bad
+}
+
+// checkPublic says what is wrong with the address where readers find the documents.
+func checkPublic(s string) string {
+	if s == "" {
+		return ""
+	}
+	plain := strings.NewReplacer("{path}", "path", "{page}", "page").Replace(s)
+	u, err := url.Parse(plain)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return "must be an http or https address"
+	case u.User != nil:
+		return "must not contain a user name or password"
+	case u.Fragment != "" || strings.Contains(s, "#"):
+		return "must not have a fragment"
+	case strings.Count(s, "{path}")+strings.Count(s, "{page}") > 1:
+		return "may hold {path} or {page} once"
+	case strings.ContainsAny(plain, "{}"):
+		return "holds braces that are neither {path} nor {page}"
+	}
+	return ""
 }
 
 // loopback tells an address on this machine, where a token crosses no network.
@@ -157,8 +217,42 @@ func checkRef(ref string) string {
 	return ""
 }
 
-// Open says that this kind of source cannot be used yet.
-func (c *Config) Open(sources.Options) (sources.Source, error) {
-	return nil, fault.New(fault.ErrSetup, "sources of type git are not built yet").
-		WithHint("remove it from the syncs for now")
+// Open implements sources.Config. It touches neither disk nor network: that is for Scan.
+func (c *Config) Open(o sources.Options) (sources.Source, error) {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	absolute := func(p string) string {
+		if p == "" || filepath.IsAbs(p) {
+			return p
+		}
+		return filepath.Join(o.Dir, p)
+	}
+	a := access{
+		address: c.Repo, form: formOf(c.Repo), username: c.Username,
+		keyFile: absolute(c.SSHKeyFile), knownHosts: absolute(c.KnownHostsFile), helper: c.CredentialHelper,
+	}
+	if a.form == formPath {
+		at, err := filepath.Abs(absolute(c.Repo))
+		if err != nil {
+			return nil, err
+		}
+		a.address = at
+	}
+	dir := strings.Trim(path.Clean("/"+c.Path), "/")
+	r := &Repo{
+		name: o.Name, shown: kb.Printable(c.Repo), ref: c.Ref, path: dir, token: c.Token, access: a, log: log,
+		filter: filter.New(c.Include, c.Exclude, ""), public: kb.PublicURL(c.PublicURL), largest: largest,
+		view:    tag(c.Ref, dir, tag(c.Include...), tag(c.Exclude...)),
+		looking: make(chan struct{}, 1),
+	}
+	r.looking <- struct{}{}
+	r.cache = &cache{name: tag(a.address, a.username, a.keyFile, a.knownHosts, strconv.FormatBool(a.helper), strconv.FormatBool(c.Token.IsZero()))}
+	if o.CacheDir != "" {
+		r.cache.parent = filepath.Join(o.CacheDir, "git")
+	}
+	r.git = &git{cache: r.cache, protocol: a.form.protocols()}
+	r.objects = newObjects(r.git, func() string { return r.cache.dir })
+	return r, nil
 }

@@ -1,13 +1,10 @@
 package gitrepo
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
-	"kbsyncd/internal/fault"
 	"kbsyncd/internal/secret"
-	"kbsyncd/internal/sources"
 )
 
 func TestValidate(t *testing.T) {
@@ -40,7 +37,20 @@ func TestValidate(t *testing.T) {
 		{"ref range", func(c *Config) { c.Ref = "a..b" }, "ref"},
 		{"outside", func(c *Config) { c.Path = "docs/../../x" }, "path"},
 		{"absolute", func(c *Config) { c.Path = "/docs" }, "path"},
-		{"glob", func(c *Config) { c.Include = []string{"/docs/**"} }, "include[0]"},
+		{"helper", func(c *Config) { c.CredentialHelper = true }, ""},
+		{"helper and token", func(c *Config) { c.CredentialHelper, c.Token = true, secret.New("t") }, "credential_helper"},
+		{"helper with ssh", func(c *Config) { c.Repo, c.CredentialHelper = "git@example.com:x.git", true }, "credential_helper"},
+		{"user", func(c *Config) { c.Username = "a\nb" }, "username"},
+		{"hosts with https", func(c *Config) { c.KnownHostsFile = "/k" }, "known_hosts_file"},
+		{"hosts", func(c *Config) { c.Repo, c.KnownHostsFile = "git@example.com:x.git", "/k" }, ""},
+		{"odd key file", func(c *Config) { c.Repo, c.SSHKeyFile = "git@example.com:x.git", "/k%h" }, "ssh_key_file"},
+		{"public", func(c *Config) { c.PublicURL = "https://docs.example.com/{page}?v=1" }, ""},
+		{"public twice", func(c *Config) { c.PublicURL = "https://docs.example.com/{page}/{path}" }, "public_url"},
+		{"public brace", func(c *Config) { c.PublicURL = "https://docs.example.com/{name}" }, "public_url"},
+		{"public user", func(c *Config) { c.PublicURL = "https://u@docs.example.com/" }, "public_url"},
+		{"public fragment", func(c *Config) { c.PublicURL = "https://docs.example.com/#{path}" }, "public_url"},
+		{"public scheme", func(c *Config) { c.PublicURL = "javascript:alert(1)" }, "public_url"},
+		{"glob", func(c *Config) { c.Include = []string{"/docs/**"} }, "include"},
 	} {
 		c := NewConfig()
 		c.Repo = "https://example.com/x.git"
@@ -52,11 +62,5 @@ func TestValidate(t *testing.T) {
 		if got := strings.Join(fields, " "); got != tt.field {
 			t.Errorf("%s: problems with %q, want %q", tt.name, got, tt.field)
 		}
-	}
-}
-
-func TestOpen(t *testing.T) {
-	if _, err := NewConfig().Open(sources.Options{}); !errors.Is(err, fault.ErrSetup) {
-		t.Error(err)
 	}
 }

@@ -1,0 +1,319 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources/filter"
+)
+
+// Bounds of a walk. A repository can hold one tree a million times; whoever walks it must count.
+const (
+	maxEntries = 2_000_000 // kept
+	maxVisited = 10_000_000
+	maxTree    = 256 << 20 // bytes of one tree
+	maxLink    = 4 << 10   // bytes of the target of a link
+	maxKey     = 16 << 10
+	maxNested  = 8  // links to directories below each other
+	maxHops    = 40 // links on the way to one entry
+	maxKept    = 500
+	maxRounds  = 50 // fetches for what decides about the tree
+)
+
+// Modes of entries, as git writes them.
+const (
+	modeTree   = "40000"
+	modeLink   = "120000"
+	modeModule = "160000"
+)
+
+// What a link can be besides a file or a directory.
+var (
+	errBroken  = errors.New("is a link to something that is not there")
+	errLeaves  = errors.New("is a link that leaves the repository")
+	errLoop    = errors.New("is a link that leads back to itself")
+	errNested  = errors.New("is a link to a directory below too many others")
+	errToThere = errors.New("is a link into a submodule")
+)
+
+// walker lists one commit. Blobs that decide about the tree, ignore files and links, may be missing; then they are in need afterwards, the
+// outcome is to be thrown away, and the walk is to be made again when they are there.
+type walker struct {
+	r       *Repo
+	root    string // the tree of the commit
+	out     []entry
+	need    map[string]bool
+	visited int
+	trees   map[string][]treeEntry
+	blobs   map[string][]byte
+}
+
+// place is a directory on the way of the walk.
+type place struct {
+	tree  string
+	real  string // in the repository, with a slash at its end; "" for the root
+	path  string // in keys, likewise
+	rules *filter.Rules
+	links int
+	above []string // the real paths of the directories above, through links too
+}
+
+// list gives the entries of a commit in order, and what blobs are needed to know them.
+func (w *walker) list(ctx context.Context, path string) error {
+	w.out, w.need, w.visited = nil, map[string]bool{}, 0
+	if w.trees == nil {
+		w.trees, w.blobs = map[string][]treeEntry{}, map[string][]byte{}
+	}
+	start := place{tree: w.root}
+	if path != "" {
+		t, err := w.resolve(ctx, "", path, 0)
+		switch {
+		case errors.Is(err, errNeed):
+			return nil
+		case errors.Is(err, errDamaged), errors.Is(err, errMissing), ctx.Err() != nil:
+			return err
+		case err != nil:
+			return fault.New(fault.ErrIncomplete, "%s: there is no directory %s", w.r.shown, kb.Printable(path)).WithHint("correct `path`, or remove the source")
+		case t.mode != modeTree:
+			return fault.New(fault.ErrIncomplete, "%s: %s is not a directory", w.r.shown, kb.Printable(path)).WithHint("name its directory as `path` and the file under `include`")
+		}
+		start.tree, start.real = t.id, slashed(t.real)
+	}
+	if err := w.dir(ctx, start); err != nil {
+		return err
+	}
+	slices.SortFunc(w.out, func(a, b entry) int {
+		if c := strings.Compare(a.path, b.path); c != 0 {
+			return c
+		}
+		if a.kind != b.kind {
+			return int(a.kind) - int(b.kind) // documents first
+		}
+		return strings.Compare(a.raw, b.raw)
+	})
+	w.twins()
+	return nil
+}
+
+// twins leaves one document of those that share a key: the one that is spelled like its key, or else the first.
+func (w *walker) twins() {
+	for i := 0; i < len(w.out); {
+		end := i + 1
+		for end < len(w.out) && w.out[end].path == w.out[i].path {
+			end++
+		}
+		if end > i+1 {
+			group := w.out[i:end]
+			for j := range group {
+				if group[j].kind == isDocument && strings.HasSuffix(group[j].raw, group[j].path) {
+					group[0], group[j] = group[j], group[0]
+					break
+				}
+			}
+			for j := range group[1:] {
+				if e := &group[1+j]; e.kind == isDocument {
+					e.kind, e.rest = isProblem, fmt.Sprintf("the name %+q looks the same as another one and differs only in its bytes (Unicode normalisation); rename one of the two", e.raw)
+				}
+			}
+		}
+		i = end
+	}
+}
+
+// dir lists one directory and what is below it.
+func (w *walker) dir(ctx context.Context, p place) error {
+	entries, err := w.tree(ctx, p.tree)
+	if err != nil {
+		return err
+	}
+	if p.rules, err = w.ignore(ctx, p, entries); err != nil {
+		return err
+	}
+	p.above = append(slices.Clip(p.above), p.real)
+	for i := range entries {
+		if w.visited&255 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if w.visited++; w.visited > maxVisited || len(w.out) > maxEntries {
+			return fault.New(fault.ErrIncomplete, "%s: more than %d files, or %d entries to look at", w.r.shown, maxEntries, maxVisited).
+				WithHint("name a smaller directory as `path`, or give several sources")
+		}
+		if err := w.entry(ctx, p, &entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) entry(ctx context.Context, p place, e *treeEntry) error {
+	if e.name == "" || e.name == "." || e.name == ".." {
+		return nil // no name at all; git itself makes no such trees
+	}
+	name := norm.NFC.String(e.name)
+	if !w.r.filter.WantsName(name) {
+		return nil
+	}
+	path, real := p.path+name, p.real+e.name
+	say := func(format string, args ...any) {
+		w.out = append(w.out, entry{path: path, raw: real, kind: isProblem, rest: fmt.Sprintf(format, args...)})
+	}
+	if !utf8.ValidString(e.name) || strings.Contains(e.name, "/") {
+		path = p.path + escapeName(e.name)
+		say("the name is no name for a file; rename it")
+		return nil
+	}
+	if len(path) > maxKey {
+		path = path[:100] + "…"
+		say("the path is too long")
+		return nil
+	}
+	asFile := func() bool { return w.r.filter.WantsFile(path) && !p.rules.Ignored(path, false) }
+	asDir := func() bool { return w.r.filter.WantsDir(path) && !p.rules.Ignored(path, true) }
+	switch kind(e.mode) {
+	case modeTree:
+		if !asDir() {
+			return nil
+		}
+		return w.dir(ctx, place{tree: e.id, real: real + "/", path: path + "/", rules: p.rules, links: p.links, above: p.above})
+	case modeModule:
+		if asDir() {
+			say("is a submodule, which is not followed; make its repository a source of its own, or exclude it to silence this")
+		}
+	case modeLink:
+		if !asDir() && !asFile() {
+			return nil
+		}
+		t, err := w.follow(ctx, p, e)
+		switch {
+		case errors.Is(err, errNeed):
+		case errors.Is(err, errDamaged), errors.Is(err, errMissing), ctx.Err() != nil:
+			return err
+		case err != nil:
+			say("%s; exclude it to silence this", err)
+		case t.mode == modeTree && asDir():
+			return w.dir(ctx, place{tree: t.id, real: slashed(t.real), path: path + "/", rules: p.rules, links: p.links + 1, above: p.above})
+		case t.mode != modeTree && asFile():
+			w.out = append(w.out, entry{path: path, raw: t.real, kind: isDocument, rest: t.id})
+		}
+	default:
+		if asFile() {
+			w.out = append(w.out, entry{path: path, raw: real, kind: isDocument, rest: e.id})
+		}
+	}
+	return nil
+}
+
+// kind is the mode without what does not matter here: the rights of a file, and zeros that some programs write in front.
+func kind(mode string) string {
+	switch mode = strings.TrimLeft(mode, "0"); mode {
+	case modeTree, modeLink, modeModule:
+		return mode
+	}
+	return "file"
+}
+
+// slashed is a directory as the beginning of paths.
+func slashed(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return dir + "/"
+}
+
+// escapeName makes a part of a key of a name that is none.
+func escapeName(name string) string { return strings.ReplaceAll(kb.Printable(name), "/", `\x2f`) }
+
+// ignore reads the ignore file of a directory, if it has one.
+func (w *walker) ignore(ctx context.Context, p place, entries []treeEntry) (*filter.Rules, error) {
+	i := slices.IndexFunc(entries, func(e treeEntry) bool { return e.name == filter.IgnoreName })
+	if i < 0 {
+		return p.rules, nil
+	}
+	bad := func(what string) error {
+		return fault.New(fault.ErrIncomplete, "%s: %s%s %s", w.r.shown, kb.Printable(p.real), filter.IgnoreName, what)
+	}
+	e := entries[i]
+	id := e.id
+	switch kind(e.mode) {
+	case modeTree, modeModule:
+		return nil, bad("is no regular file")
+	case modeLink:
+		t, err := w.resolve(ctx, p.real, e.name, 0)
+		switch {
+		case errors.Is(err, errNeed):
+			return p.rules, nil
+		case errors.Is(err, errDamaged), errors.Is(err, errMissing), ctx.Err() != nil:
+			return nil, err
+		case err != nil:
+			return nil, bad(err.Error())
+		case t.mode == modeTree:
+			return nil, bad("is no regular file")
+		}
+		id = t.id
+	}
+	text, err := w.blob(ctx, id, filter.IgnoreLimit)
+	switch {
+	case errors.Is(err, errNeed):
+		return p.rules, nil
+	case errors.Is(err, errBig):
+		return nil, bad("is larger than 1 MiB")
+	case err != nil:
+		return nil, err
+	}
+	return filter.ParseIgnore(text, p.path, p.rules), nil
+}
+
+// tree reads a tree. Some are kept, because links tend to lead to the same ones.
+func (w *walker) tree(ctx context.Context, id string) ([]treeEntry, error) {
+	if t, ok := w.trees[id]; ok {
+		return t, nil
+	}
+	data, err := w.r.objects.read(ctx, id, "tree", maxTree)
+	if errors.Is(err, errBig) {
+		return nil, fault.New(fault.ErrIncomplete, "%s: a directory is too large to be read", w.r.shown)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := parseTree(data, len(w.root))
+	if err != nil {
+		return nil, fault.New(fault.ErrIncomplete, "%s: %s", w.r.shown, err)
+	}
+	if len(w.trees) >= maxKept {
+		clear(w.trees)
+	}
+	if len(t) <= 1000 {
+		w.trees[id] = t
+	}
+	return t, nil
+}
+
+// blob reads what decides about the tree.
+func (w *walker) blob(ctx context.Context, id string, most int64) ([]byte, error) {
+	if b, ok := w.blobs[id]; ok {
+		return b, nil
+	}
+	if w.r.isLarge(id) {
+		return nil, errBig
+	}
+	b, err := w.r.objects.read(ctx, id, "blob", most)
+	if errors.Is(err, errMissing) {
+		w.need[id] = true
+		return nil, errNeed
+	}
+	if err == nil {
+		if len(w.blobs) >= maxKept {
+			clear(w.blobs)
+		}
+		w.blobs[id] = b
+	}
+	return b, err
+}
