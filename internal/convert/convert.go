@@ -98,13 +98,14 @@ func Render(ctx context.Context, d kb.Document, to Target) (_ Rendition, err err
 	if err != nil {
 		return Rendition{}, err
 	}
-	if how.made == (recipe{}) {
-		out, err := stream(ctx, d, how, to)
+	how = how.linked(d)
+	if how.made.way == wayAsIs {
+		out, err := renderAsIs(ctx, d, how, to)
 		switch {
 		case errors.Is(err, errEncoding):
-			how = how.decoded(to)
+			how = how.decoded(to).linked(d)
 		case errors.Is(err, errAboveLimit):
-			how = how.above(to)
+			how = how.above(to).linked(d)
 		default:
 			return out, err
 		}
@@ -112,7 +113,7 @@ func Render(ctx context.Context, d kb.Document, to Target) (_ Rendition, err err
 	out, err := renderMade(ctx, d, how, to)
 	if how.made.way == wayPages && errors.Is(err, fault.ErrUnsupported) {
 		// A page alone is above the limit, or the pages cannot be told apart; its text may still be had.
-		if text := how.read(to); text.ext != "" {
+		if text := how.read(to).linked(d); text.ext != "" {
 			if out, err := renderMade(ctx, d, text, to); err == nil {
 				return out, nil
 			}
@@ -129,6 +130,19 @@ func renderLink(d kb.Document) Rendition {
 		Digest: seen,
 		Parts:  []Part{{Digest: kb.Sum([]byte("link\n" + d.Link + "\n" + seen.String())), Ext: LinkExt, Link: d.Link}},
 	}
+}
+
+// renderAsIs renders a document that goes as it is, but for where its links lead. One that is too long for that goes with its links as
+// they are.
+func renderAsIs(ctx context.Context, d kb.Document, how plan, to Target) (Rendition, error) {
+	if how.made.public != "" {
+		out, err := renderMade(ctx, d, how, to)
+		if !errors.Is(err, errTooLong) {
+			return out, err
+		}
+		how.made = recipe{}
+	}
+	return stream(ctx, d, how, to)
 }
 
 // stream renders a document that goes as it is.
@@ -158,6 +172,9 @@ func renderMade(ctx context.Context, d kb.Document, how plan, to Target) (Rendit
 	p, err := produce(ctx, d, how)
 	if err != nil {
 		return Rendition{}, err
+	}
+	if how.made.way == wayAsIs && !p.linked {
+		how.made = recipe{} // what was read is what goes, and can be streamed when it is opened
 	}
 	var out Rendition
 	if how.made.way == wayPages {

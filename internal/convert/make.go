@@ -41,6 +41,8 @@ type recipe struct {
 	way way
 	ext string // whose reader
 	max int64  // bytes of a piece, of wayPages
+	// public is what relative links become absolute with; "" leaves them.
+	public kb.PublicURL
 }
 
 // product is what was made of a document. It is not changed any more.
@@ -49,6 +51,7 @@ type product struct {
 	doubtful bool      // see kb.Content
 	data     []byte
 	ends     []int64 // of the pieces in data, of wayPages
+	linked   bool    // links in it lead elsewhere than in the document
 }
 
 func (p *product) reader() io.Reader { return bytes.NewReader(p.data) }
@@ -85,6 +88,9 @@ func produce(ctx context.Context, d kb.Document, how plan) (*product, error) {
 		}
 	}
 	return produceAnew(ctx, d, how.made, func(src []byte) error {
+		if how.made.way == wayAsIs {
+			return how.vetAsIs(src)
+		}
 		if !how.fromText || how.made.way != wayRead {
 			return nil
 		}
@@ -119,10 +125,12 @@ func produceAnew(ctx context.Context, d kb.Document, by recipe, vet func([]byte)
 	if err := vet(src); err != nil {
 		return nil, err
 	}
-	if err := p.cook(ctx, src, by); err != nil {
+	if err := p.cook(ctx, d.Key, src, by); err != nil {
 		return nil, err
 	}
-	products.put(d, by, p)
+	if by.way != wayAsIs || p.linked {
+		products.put(d, by, p)
+	}
 	return p, nil
 }
 
@@ -153,7 +161,7 @@ func (p *product) load(ctx context.Context, d kb.Document) ([]byte, error) {
 			return nil, err
 		}
 		if n += m; n > maxSource {
-			return nil, plan{}.tooLong(int64(n))
+			return nil, marked{plan{}.tooLong(int64(n)), errTooLong}
 		}
 		if !end {
 			buf = append(buf, make([]byte, min(len(buf), maxSource+1-len(buf)))...)
@@ -188,17 +196,21 @@ func recovered(err *error) {
 }
 
 // cook converts, within the time that a document may take. A panic fails this document only.
-func (p *product) cook(ctx context.Context, src []byte, by recipe) (err error) {
+func (p *product) cook(ctx context.Context, k kb.Key, src []byte, by recipe) (err error) {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	defer recovered(&err)
 	switch by.way {
+	case wayAsIs:
+		p.link(k, src, by.public)
 	case wayDecode:
-		p.data, err = plain.UTF8(src)
+		if src, err = plain.UTF8(src); err == nil {
+			p.link(k, src, by.public)
+		}
 	case wayPages:
 		err = p.divide(within, src, by)
 	default:
-		err = p.read(within, src, by)
+		err = p.read(within, k, src, by)
 	}
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return fault.New(fault.ErrUnsupported, "reading it takes more than %s", patience).
@@ -207,7 +219,7 @@ func (p *product) cook(ctx context.Context, src []byte, by recipe) (err error) {
 	return err
 }
 
-func (p *product) read(ctx context.Context, src []byte, by recipe) error {
+func (p *product) read(ctx context.Context, k kb.Key, src []byte, by recipe) error {
 	limits := markup.DefaultLimits()
 	res, err := conversions[by.ext].read(ctx, src, limits)
 	if err != nil {
@@ -224,10 +236,11 @@ func (p *product) read(ctx context.Context, src []byte, by recipe) error {
 	if len(bytes.TrimSpace(md)) == 0 {
 		return fault.New(fault.ErrUnsupported, "there is no text in it").WithHint("exclude it to silence this")
 	}
-	if title := heading(res.Title, md, 0); title != "" {
-		md = append([]byte(title), md...)
+	title := heading(res.Title, md, 0)
+	p.relink(k, md, 0, limits.Output, by.public)
+	if title != "" {
+		p.data = append([]byte(title), p.data...)
 	}
-	p.data = md
 	return nil
 }
 

@@ -20,6 +20,7 @@ const bufferSize = 128 << 10
 var (
 	errEncoding   = errors.New("not UTF-8")
 	errAboveLimit = errors.New("above the limit")
+	errTooLong    = errors.New("too long to be converted")
 )
 
 // worker is what reading one document needs; pooled, because most documents are smaller than what it would cost to make.
