@@ -6,16 +6,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/secret"
 	"kbsyncd/internal/sources"
+	"kbsyncd/internal/sources/web/article"
 )
 
 // Kind is the entry of this source in sources/all.
 var Kind = sources.Kind{
 	Name:      "url",
-	Summary:   "pages of a website: listed, from a sitemap, or by following links (not built yet)",
+	Summary:   "pages of a website: listed, from a sitemap, or by following links",
 	NewConfig: func() sources.Config { return NewConfig() },
 }
 
@@ -27,9 +29,14 @@ type Config struct {
 	Include      []string                 `yaml:"include" kind:"glob" doc:"Globs on the path of the address, for example /guide/**; everything when absent. Addresses under urls are always included."`
 	Exclude      []string                 `yaml:"exclude" kind:"glob" doc:"Globs on the path of the address that are left out."`
 	Content      string                   `yaml:"content" enum:"main|page|raw" doc:"What is taken of a page: the article as Markdown, the whole page as Markdown, or the bytes as they are."`
+	Selector     string                   `yaml:"selector" doc:"CSS selector of the article, where it is not found by itself; only with content: main."`
 	Headers      map[string]secret.String `yaml:"headers" doc:"Sent with every request to the listed hosts, and to no other."`
 	AllowPrivate bool                     `yaml:"allow_private" doc:"Allow redirects and links into private networks. Hosts that are named here are always allowed."`
 	MissingAfter int                      `yaml:"missing_after" doc:"How many times in a row a page must answer 404 or 410 before it counts as gone."`
+	IgnoreRobots bool                     `yaml:"ignore_robots" doc:"Follow links and sitemaps also where robots.txt forbids it; for sites of your own. Addresses under urls are never held back."`
+	Concurrency  int                      `yaml:"concurrency" doc:"How many requests may be under way at once."`
+	Rate         float64                  `yaml:"rate" doc:"Requests a second; 0: as fast as the site answers."`
+	Timeout      time.Duration            `yaml:"timeout" doc:"How long one request may take, its answer included."`
 	Deliver      string                   `yaml:"deliver" enum:"content|link" doc:"link: the vendor fetches the page itself, where it can. Only with content is it known what the agent knows."`
 }
 
@@ -46,7 +53,7 @@ var _ sources.Config = (*Config)(nil)
 func NewConfig() *Config {
 	return &Config{
 		Crawl:   Crawl{Depth: 3, MaxPages: 1000},
-		Content: "main", MissingAfter: 3, Deliver: "content",
+		Content: "main", MissingAfter: 3, Deliver: "content", Concurrency: 4, Timeout: time.Minute,
 	}
 }
 
@@ -100,6 +107,31 @@ func (c *Config) Validate() []fault.Invalid {
 	if c.MissingAfter < 1 || c.MissingAfter > 1000 {
 		add("missing_after", "out of range 1 to 1000", "write how many answers in a row must say that a page is gone")
 	}
+	return append(bad, c.checkManners()...)
+}
+
+// checkManners looks at how the site is asked, and at what is taken of a page.
+func (c *Config) checkManners() []fault.Invalid {
+	var bad []fault.Invalid
+	add := func(field, msg, hint string) {
+		bad = append(bad, fault.Invalid{Field: field, Msg: msg, Hint: hint})
+	}
+	if c.Selector != "" {
+		if c.Content != "main" {
+			add("selector", "has no effect with content: "+c.Content, "remove it, or use content: main")
+		} else if err := article.CheckSelector(c.Selector); err != nil {
+			add("selector", "is no CSS selector", `write for example "article" or "div#content"`)
+		}
+	}
+	if c.Concurrency < 1 || c.Concurrency > 64 {
+		add("concurrency", "out of range 1 to 64", "write how many requests the site may be sent at once")
+	}
+	if !(c.Rate >= 0 && c.Rate <= 10_000) {
+		add("rate", "out of range 0 to 10000", "write requests a second, or 0 for no limit")
+	}
+	if c.Timeout < time.Second || c.Timeout > time.Hour {
+		add("timeout", "out of range 1s to 1h", "write how long one request may take, for example 60s")
+	}
 	return bad
 }
 
@@ -129,10 +161,4 @@ func checkGlobs(field string, globs []string) []fault.Invalid {
 		}
 	}
 	return bad
-}
-
-// Open says that this kind of source cannot be used yet.
-func (c *Config) Open(sources.Options) (sources.Source, error) {
-	return nil, fault.New(fault.ErrSetup, "sources of type url are not built yet").
-		WithHint("remove it from the syncs for now")
 }

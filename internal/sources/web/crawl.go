@@ -1,0 +1,99 @@
+package web
+
+import (
+	"context"
+	"net/url"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
+)
+
+// crawl follows links from the start, one distance after the other, so that what is found does not depend on which page answers first.
+// What is not found because a page failed makes the listing incomplete, unless it is remembered what that page links to.
+func (l *look) crawl(ctx context.Context) error {
+	start, added := l.add(l.start, byLink, "")
+	if added {
+		if err := l.visit(ctx, []*page{start}); err != nil {
+			return err
+		}
+		start.hidden = !l.globs.keeps(l.start)
+	}
+	if !l.canStart(start) {
+		return nil
+	}
+	reached := map[string]bool{start.address: true}
+	level := []*page{start}
+	for depth := 0; depth < l.cfg.Crawl.Depth && len(level) > 0; depth++ {
+		var next, fresh []*page
+		for _, p := range level {
+			for _, u := range l.linked(p) {
+				address := u.String()
+				if reached[address] {
+					continue
+				}
+				reached[address] = true
+				if len(reached) > l.cfg.Crawl.MaxPages {
+					l.lacks(fault.New(fault.ErrIncomplete, "the crawl found more than %d pages; nothing is deleted", l.cfg.Crawl.MaxPages).
+						WithHint("raise crawl.max_pages, or leave parts out with exclude"))
+					return l.visit(ctx, fresh)
+				}
+				q, added := l.add(u, byLink, p.address)
+				if added {
+					fresh = append(fresh, q)
+				}
+				next = append(next, q)
+			}
+		}
+		if err := l.visit(ctx, fresh); err != nil {
+			return err
+		}
+		level = sortedPages(next)
+	}
+	if len(l.lacking) == 0 {
+		l.next.crawl = l.trust(l.next.crawl, "crawl", len(reached))
+	}
+	return nil
+}
+
+// canStart tells whether the start is a page to begin at, and notes the listing as incomplete when it is not.
+func (l *look) canStart(start *page) bool {
+	why := start.err
+	switch {
+	case start.outcome == isTrouble && start.old.held() && len(start.old.links) > 0:
+		return true
+	case start.outcome == isTrouble:
+	case start.now == nil:
+		why = fault.New(fault.ErrIncomplete, "%s", start.note)
+	case start.now.final != "":
+		if final, err := url.Parse(start.now.final); err == nil && below(l.start, final) {
+			return true
+		}
+		why = fault.New(fault.ErrIncomplete, "it leads to %s", kb.Printable(shown(start.now.final))).WithHint("write that in crawl.start")
+	default:
+		return true
+	}
+	l.lacks(fault.New(fault.ErrIncomplete, "the page that the crawl starts at cannot be used; nothing is deleted").Because(neutral(why)))
+	return false
+}
+
+// linked are the addresses that a page leads the crawl to. A page that cannot be had now still links to what it linked to.
+func (l *look) linked(p *page) []*url.URL {
+	e := p.now
+	if p.outcome == isTrouble {
+		e = p.old
+		if p.unlinked {
+			l.lacks(fault.New(fault.ErrIncomplete, "where %s leads is not known; nothing is deleted", kb.Printable(shown(p.address))).Because(neutral(p.err)))
+		}
+	}
+	if e == nil || (p.outcome == isNothing && e.gone >= l.cfg.MissingAfter) {
+		return nil
+	}
+	var to []*url.URL
+	for _, link := range e.links {
+		u, ok := parseAddress(link)
+		if ok && below(l.start, u) && l.globs.keeps(u) {
+			to = append(to, u)
+		}
+	}
+	return to
+}

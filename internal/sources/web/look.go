@@ -1,0 +1,292 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources"
+)
+
+// look is one look at the whole site: what is listed, and what each page is now.
+type look struct {
+	*Site
+	known   sources.Known
+	started time.Time
+	old     *remembered
+	pages   map[string]*page // by address; owned by the goroutine that runs the look
+	order   []*page          // as they were listed, which depends on nothing but the site
+	seen    atomic.Int64
+	wrote   atomic.Bool // something was added to the cache
+
+	mu      sync.Mutex
+	maps    map[string]*entry // of sitemaps
+	lacking []error           // why the listing is not complete
+	broken  int               // links that lead nowhere
+	next    listing
+}
+
+// outcome is what a look made of a page.
+type outcome uint8
+
+const (
+	isNothing  outcome = iota // no document, and nothing to complain about
+	isDocument                // its content is known
+	isTrouble                 // it cannot be had now
+)
+
+// page is one address in one look. Only the goroutine that looks at it writes to it.
+type page struct {
+	address string
+	url     *url.URL
+	rule    rule
+	from    string // over which page or sitemap it was found
+	rank    int    // in what was listed
+	old     *entry // what was known of it; may be nil
+	hidden  bool   // it is only looked through for links
+
+	outcome    outcome
+	now        *entry // what is to be remembered; nil: nothing
+	err        error  // with isTrouble
+	note       string // why it is no document, or what else there is to know, for people
+	unlinked   bool   // its links are not known
+	requests   int
+	unmodified bool
+	received   int64 // of its body
+	content    bool  // its content was transferred
+	took       time.Duration
+}
+
+// loud tells whether trouble with a page is a failure: a page that only some link leads to may never have been one.
+func (p *page) loud() bool { return p.rule != byLink || p.old.held() }
+
+// trouble notes that a page cannot be had. What was remembered of it stays. most is how often in a row that may happen to a link before
+// it counts as one that leads nowhere.
+func (p *page) trouble(err error, most int) {
+	p.outcome, p.err, p.now = isTrouble, err, p.old
+	switch {
+	case p.now == nil || p.now.gone == 0:
+	case p.now.held():
+		again := *p.now
+		again.gone = 0
+		p.now = &again
+	default:
+		p.now = nil
+	}
+	if p.rule == byLink && !p.old.held() && p.unlinked {
+		p.hopeless(most)
+	}
+}
+
+// hopeless counts how often in a row a page could not be had that never was. A crawl must not wait for it for ever, since links to what
+// is not for everybody are common.
+func (p *page) hopeless(most int) {
+	e := entry{gone: 1}
+	if p.old != nil {
+		e = *p.old
+		e.gone = min(e.gone+1, most)
+	}
+	p.now = &e
+	p.unlinked = e.gone < most
+}
+
+// nothing notes that a page is no document.
+func (p *page) nothing(format string, args ...any) {
+	p.outcome, p.note = isNothing, fmt.Sprintf(format, args...)
+}
+
+// look looks at the site. A failure of the listing is part of the result; the error is for what makes a result impossible.
+func (s *Site) look(ctx context.Context, known sources.Known) (*result, error) {
+	old, err := load(s.memory)
+	if err != nil {
+		return nil, fmt.Errorf("read what is remembered of the site: %w", err)
+	}
+	l := s.newLook()
+	l.known, l.old, l.next = known, old, old.listing
+	if l.next.settings != s.listingSettings {
+		l.next = listing{settings: s.listingSettings}
+	}
+	before := s.traffic()
+	if err := l.run(ctx); err != nil {
+		return nil, err
+	}
+	l.missed()
+	r := l.resolve()
+	r.cost = s.traffic().since(before)
+	r.cost.Duration = time.Since(l.started)
+	r.cost.Pages = r.costs
+	if err := l.remember(r); err != nil {
+		return nil, err
+	}
+	l.summary(r)
+	return r, nil
+}
+
+// newLook is a look that knows nothing yet.
+func (s *Site) newLook() *look {
+	return &look{Site: s, started: time.Now(), old: &remembered{}, pages: map[string]*page{}, maps: map[string]*entry{}}
+}
+
+// run finds all addresses and looks at them.
+func (l *look) run(ctx context.Context) error {
+	for _, a := range l.cfg.URLs {
+		if u, ok := parseAddress(a); ok {
+			l.add(u, byURLs, "")
+		}
+	}
+	if l.cfg.Sitemap != "" {
+		if err := l.readSitemaps(ctx); err != nil {
+			return err
+		}
+	}
+	if err := l.visit(ctx, l.order); err != nil {
+		return err
+	}
+	if l.start != nil {
+		return l.crawl(ctx)
+	}
+	return nil
+}
+
+// add lists an address, unless it is listed already.
+func (l *look) add(u *url.URL, by rule, from string) (*page, bool) {
+	address := u.String()
+	if p := l.pages[address]; p != nil {
+		return p, false
+	}
+	p := &page{address: address, url: u, rule: by, from: from, rank: len(l.order), old: l.old.pages[address]}
+	l.pages[address] = p
+	l.order = append(l.order, p)
+	return p, true
+}
+
+// visit looks at pages, several at a time.
+func (l *look) visit(ctx context.Context, pages []*page) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(l.cfg.Concurrency * min(len(l.hosts), 16))
+	for _, p := range pages {
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			started := time.Now()
+			err := l.ask(gctx, p)
+			p.took = time.Since(started)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if _, disk := errors.AsType[errCache](err); disk {
+				return err
+			}
+			if err != nil {
+				p.trouble(err, l.cfg.MissingAfter)
+			}
+			l.noteFound(p)
+			n := l.seen.Add(1)
+			if l.known.Looked != nil {
+				l.known.Looked(int(n))
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// noteFound puts into the memory of a page over what it was found.
+func (l *look) noteFound(p *page) {
+	if p.now != nil && (p.now.rule != p.rule || p.now.from != p.from) {
+		e := *p.now
+		e.rule, e.from = p.rule, p.from
+		p.now = &e
+	}
+}
+
+// lacks notes that the listing is not complete.
+func (l *look) lacks(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lacking = append(l.lacking, err)
+}
+
+// missed notes that most pages could not be had: then the site is at fault, and not the pages.
+func (l *look) missed() {
+	failed, last := 0, error(nil)
+	for _, p := range l.order {
+		if p.outcome == isTrouble {
+			failed, last = failed+1, p.err
+		}
+	}
+	if failed > 1 && 2*failed > len(l.order) {
+		l.lacks(fault.New(fault.ErrIncomplete, "%d of %d pages cannot be had; nothing is deleted", failed, len(l.order)).Because(neutral(last)))
+	}
+}
+
+// remember saves what changed. Addresses that are listed no more are forgotten when the listing is complete.
+func (l *look) remember(r *result) error {
+	now := &remembered{pages: map[string]*entry{}, maps: l.maps, listing: l.next}
+	if len(l.lacking) > 0 {
+		maps.Copy(now.pages, l.old.pages)
+		now.maps = maps.Clone(l.old.maps)
+		maps.Copy(now.maps, l.maps)
+	}
+	for _, p := range l.order {
+		if p.now == nil {
+			delete(now.pages, p.address)
+		} else {
+			now.pages[p.address] = p.now
+		}
+	}
+	c := changes(l.old, now)
+	if len(c) > 0 {
+		if err := l.memory.Save(c); err != nil {
+			return fmt.Errorf("remember the pages of the site: %w", err)
+		}
+	}
+	if len(l.lacking) == 0 && (l.wrote.Load() || len(c) > 0) {
+		keep := map[kb.Digest]bool{}
+		for _, entries := range []map[string]*entry{now.pages, now.maps} {
+			for _, e := range entries {
+				keep[e.print] = true
+			}
+		}
+		for _, d := range l.results {
+			for _, it := range d.items {
+				keep[it.print] = true
+			}
+		}
+		l.cache.prune(keep)
+	}
+	return nil
+}
+
+// summary writes one line about the look.
+func (l *look) summary(r *result) {
+	l.log.Info("looked at the site", "pages", len(l.order), "documents", len(r.byPath), "changed", len(r.cost.Pages), "requests", r.cost.Requests,
+		"not_modified", r.cost.NotModified, "bytes", r.cost.BytesReceived, "broken_links", l.broken, "dur", r.cost.Duration.Round(time.Millisecond))
+}
+
+// sortedPages are pages in the order of their addresses.
+func sortedPages(pages []*page) []*page {
+	return slices.SortedFunc(slices.Values(pages), func(a, b *page) int {
+		switch {
+		case a.address < b.address:
+			return -1
+		case a.address > b.address:
+			return 1
+		}
+		return 0
+	})
+}

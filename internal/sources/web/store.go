@@ -1,0 +1,160 @@
+package web
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"kbsyncd/internal/sources"
+)
+
+// Keys of what is remembered: a kind and, but for the listing, an address.
+const (
+	pageKey    = "p "
+	mapKey     = "m "
+	listingKey = "listing"
+)
+
+// remembered is everything that is known of a site from earlier looks.
+type remembered struct {
+	pages, maps map[string]*entry // by address
+	listing     listing
+	damaged     []string // keys that are to be removed
+}
+
+// listing is what the sitemap and the crawl listed when they were last believed.
+type listing struct {
+	settings uint64
+	sitemap  tally
+	crawl    tally
+}
+
+// tally counts the addresses of one way to list them.
+type tally struct {
+	had  int // when it was last believed; 0: never
+	low  int // how many it has listed since, far fewer
+	runs int // how many times in a row
+}
+
+// load reads the memory. What is damaged counts as forgotten.
+func load(m sources.Memory) (*remembered, error) {
+	r := &remembered{pages: map[string]*entry{}, maps: map[string]*entry{}}
+	err := m.Load(func(key string, value []byte) error {
+		if key == listingKey {
+			l, err := decodeListing(value)
+			if err != nil {
+				r.damaged = append(r.damaged, key)
+			} else {
+				r.listing = l
+			}
+			return nil
+		}
+		e, err := decodeEntry(value)
+		address, isPage := strings.CutPrefix(key, pageKey)
+		mapAddress, isMap := strings.CutPrefix(key, mapKey)
+		switch {
+		case err == nil && isPage:
+			r.pages[address] = e
+		case err == nil && isMap:
+			r.maps[mapAddress] = e
+		default:
+			r.damaged = append(r.damaged, key)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// changes are what has to be written so that the memory holds now and not old.
+func changes(old, now *remembered) map[string][]byte {
+	c := map[string][]byte{}
+	for _, key := range old.damaged {
+		c[key] = nil
+	}
+	compare := func(prefix string, before, after map[string]*entry) {
+		for address, e := range after {
+			was := before[address]
+			if was == e {
+				continue
+			}
+			if b := e.encode(); was == nil || !bytes.Equal(b, was.encode()) {
+				c[prefix+address] = b
+			}
+		}
+		for address := range before {
+			if after[address] == nil {
+				c[prefix+address] = nil
+			}
+		}
+	}
+	compare(pageKey, old.pages, now.pages)
+	compare(mapKey, old.maps, now.maps)
+	if old.listing != now.listing {
+		c[listingKey] = now.listing.encode()
+	}
+	return c
+}
+
+func (l listing) encode() []byte {
+	b := binary.LittleEndian.AppendUint64([]byte{entryVersion}, l.settings)
+	for _, t := range []tally{l.sitemap, l.crawl} {
+		for _, n := range []int{t.had, t.low, t.runs} {
+			b = binary.AppendVarint(b, int64(n))
+		}
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crcTable))
+}
+
+func decodeListing(b []byte) (listing, error) {
+	if len(b) < 5 || b[0] != entryVersion || crc32.Checksum(b[:len(b)-4], crcTable) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
+		return listing{}, errDamaged
+	}
+	r := reader{rest: b[1 : len(b)-4]}
+	l := listing{settings: binary.LittleEndian.Uint64(pad8(r.bytes(8)))}
+	for _, t := range []*tally{&l.sitemap, &l.crawl} {
+		t.had, t.low, t.runs = int(r.number()), int(r.number()), int(r.number())
+		r.bad = r.bad || t.had < 0 || t.low < 0 || t.runs < 0
+	}
+	if r.bad || len(r.rest) > 0 {
+		return listing{}, errDamaged
+	}
+	return l, nil
+}
+
+// processMemory is the memory of a source that was given none: it lasts as long as the process.
+type processMemory struct {
+	mu     sync.Mutex
+	values map[string][]byte
+}
+
+var _ sources.Memory = (*processMemory)(nil)
+
+// Load implements sources.Memory.
+func (m *processMemory) Load(fn func(key string, value []byte) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range slices.Sorted(maps.Keys(m.values)) {
+		if err := fn(k, m.values[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Save implements sources.Memory.
+func (m *processMemory) Save(changes map[string][]byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, v := range changes {
+		if v == nil {
+			delete(m.values, k)
+		} else {
+			m.values[k] = v
+		}
+	}
+	return nil
+}
