@@ -235,6 +235,16 @@ func TestLinkCreationsThatAnswerOddly(t *testing.T) {
 	}
 }
 
+func TestLinkSentTwiceIsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target, v := fake(t, nil, (&pages{}).handle)
+		first, again := upload(t, target, link(pageAt)), upload(t, target, link(pageAt))
+		if first.Err != nil || again.Err != nil || first.ID != again.ID || v.count("POST /sources") != 1 {
+			t.Errorf("%+v, %+v, %q", first, again, v.requests())
+		}
+	})
+}
+
 // That the agent takes no more links says nothing about texts.
 func TestTextsAfterTooManyLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -337,7 +347,26 @@ func TestReplaceLink(t *testing.T) {
 				if ids := strings.Join(p.ids(), " "); ids != c.ids || v.count("DELETE /sources/s1") != c.deletes {
 					t.Errorf("%s, %q", ids, v.requests())
 				}
+				if n := v.count("POST /sources"); c.purge > 0 && n != 1 {
+					t.Errorf("sent %d times, and not once the old one was gone", n)
+				}
 			})
+		})
+	}
+}
+
+// A listing may show the deleted source for a while as if nothing had happened. It is not taken for the new one.
+func TestReplaceLinkBeforeAStaleListing(t *testing.T) {
+	for _, create := range []string{"503 ", refusal(409, "SOURCE_DUPLICATE")} {
+		synctest.Test(t, func(t *testing.T) {
+			old := linkSource("s1", pageAt, "trained", individual)
+			target, v := fake(t, nil, script{
+				"GET /sources/s1": {"200 " + old, refusal(404, "SOURCE_NOT_FOUND")}, "DELETE /sources/s1": {`200 {"id":"s1","status":"deleted"}`},
+				"GET /sources": {listOf(old)}, "POST /sources": {create, "201 " + linkSource("s2", pageAt, "untrained", individual)},
+			}.handler())
+			if res := target.Replace(t.Context(), "s1", link(pageAt)); res.Err != nil || res.ID != "s2" || v.count("POST /sources") != 2 {
+				t.Errorf("%s: %+v, %q", create, res, v.requests())
+			}
 		})
 	}
 }
