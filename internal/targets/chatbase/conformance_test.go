@@ -80,6 +80,13 @@ func (b *backend) Put(name string, content []byte) targets.RemoteID {
 	return targets.RemoteID(b.sim.Put(testAgent, name, content))
 }
 
+func (b *backend) SetPage(address, text string) { b.sim.SetPage(address, text) }
+func (b *backend) BreakPage(address string)     { b.sim.BreakPage(address) }
+
+func (b *backend) PutLink(_, address string) targets.RemoteID {
+	return targets.RemoteID(b.sim.PutLink(testAgent, address))
+}
+
 func (b *backend) Requests() int        { return len(b.sim.Requests()) }
 func (b *backend) Violations() []string { return b.sim.Violations() }
 

@@ -22,7 +22,7 @@ var routesOf = map[string][]string{
 	"":                    {"*"},
 	targettest.OpConnect:  {"agent_list"},
 	targettest.OpList:     {"knowledge_list"},
-	targettest.OpUpload:   {"knowledge_ingest_text", "knowledge_upload"},
+	targettest.OpUpload:   {"knowledge_ingest_text", "knowledge_ingest_url", "knowledge_upload"},
 	targettest.OpDelete:   {"knowledge_delete"},
 	targettest.OpStatuses: {"knowledge_list", "knowledge_chunks"},
 	targettest.OpReindex:  {"knowledge_reindex"},
@@ -81,10 +81,22 @@ func (b *backend) Documents() (out []targettest.Stored) {
 
 func (b *backend) Put(name string, content []byte) targets.RemoteID {
 	id := b.sim.Put(name, content)
+	return b.foreign(id)
+}
+
+// foreign notes that a document is somebody else's.
+func (b *backend) foreign(id string) targets.RemoteID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.put[id] = true
 	return targets.RemoteID(id)
+}
+
+func (b *backend) SetPage(address, text string) { b.sim.SetPage(address, text) }
+func (b *backend) BreakPage(address string)     { b.sim.BreakPage(address) }
+
+func (b *backend) PutLink(name, address string) targets.RemoteID {
+	return b.foreign(b.sim.PutLink(name, address))
 }
 
 func (b *backend) AddAgent(id string)                     { b.sim.AddAgent(id) }

@@ -60,10 +60,22 @@ func (b *backend) Documents() (out []targettest.Stored) {
 
 func (b *backend) Put(name string, content []byte) targets.RemoteID {
 	id := b.sim.Put(name, content)
+	return b.foreign(id)
+}
+
+// foreign notes that a document is somebody else's.
+func (b *backend) foreign(id string) targets.RemoteID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.put[id] = true
 	return targets.RemoteID(id)
+}
+
+func (b *backend) SetPage(address, text string) { b.sim.SetPage(address, text) }
+func (b *backend) BreakPage(address string)     { b.sim.BreakPage(address) }
+
+func (b *backend) PutLink(name, address string) targets.RemoteID {
+	return b.foreign(b.sim.PutLink(name, address))
 }
 
 // Violations leaves out what the suite does on purpose: it gives an agent a document that was deleted.
