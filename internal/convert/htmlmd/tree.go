@@ -289,6 +289,9 @@ func (b *builder) end(name string) {
 	if !b.known(name) || void[name] || b.full && (name == "html" || name == "body") {
 		return
 	}
+	if b.full && !b.body {
+		b.flush() // text begins the body, which closes what was open
+	}
 	if b.beyond[name] > 0 {
 		b.flush()
 		b.beyond[name]--
