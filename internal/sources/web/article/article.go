@@ -108,7 +108,7 @@ func (p *Page) read(ctx context.Context, h *head, root *html.Node, address *url.
 	p.Suspect, p.Reason = h.suspect(body, c, headingOf(first(body, isHeadingOfPage)))
 	shape(c.node)
 	if !o.Whole {
-		clean(c.node)
+		clean(c)
 	}
 	h.absolute(c.node)
 	if letters(c.node, nil) == 0 && !holdsImage(c.node) {

@@ -108,19 +108,23 @@ func judgeHidden(n *html.Node, name string) judgement {
 }
 
 // clean takes out of the content what is on the page but not of it.
-func clean(root *html.Node) {
-	c := cleaner{all: letters(root, surrounds)}
-	c.drop(root)
-	c.drop2(root)
+func clean(found content) {
+	c := cleaner{all: letters(found.node, surrounds), also: found.drop}
+	c.drop(found.node)
+	dropBars(found.node)
+	c.dropTelling(found.node)
 }
 
-type cleaner struct{ all int }
+type cleaner struct {
+	all  int             // letters of the content
+	also map[string]bool // classes that are noise on this page
+}
 
 // drop removes what is judged. What is doubtful and holds more than a third of the text is the content itself, whatever it is
 // called: whole sites are one form.
 func (c *cleaner) drop(root *html.Node) {
 	walk(root, func(n *html.Node) bool {
-		if j := judge(n); j == noise || j == doubt && letters(n, surrounds)*3 <= c.all {
+		if j := judge(n); j == noise || len(c.also) > 0 && hasClass(n, c.also) || j == doubt && letters(n, surrounds)*3 <= c.all {
 			n.Parent.InsertBefore(text(" "), n)
 			remove(n)
 			return false
@@ -129,9 +133,27 @@ func (c *cleaner) drop(root *html.Node) {
 	})
 }
 
-// drop2 removes what tells itself by what it holds: lists of what is on the page, links for those who edit it, questions whether
+// dropBars removes the links in a row that stand above the first heading.
+func dropBars(root *html.Node) {
+	done := false
+	walk(root, func(n *html.Node) bool {
+		switch {
+		case done || isHeading(n) || n.Data == "pre":
+			done = true
+		case n.Data == "p" || n.Data == "table" || n.Data == "ul" || n.Data == "div":
+			size := letters(n, nil)
+			if size < 200 && size > 0 && first(n, isHeading) == nil && len(outermost(n, func(c *html.Node) bool { return c.Data == "a" })) >= 3 && linked(n)*10 >= size*9 {
+				remove(n)
+				return false
+			}
+		}
+		return !done
+	})
+}
+
+// dropTelling removes what tells itself by what it holds: lists of what is on the page, links for those who edit it, questions whether
 // it was of use.
-func (c *cleaner) drop2(root *html.Node) {
+func (c *cleaner) dropTelling(root *html.Node) {
 	walk(root, func(n *html.Node) bool {
 		switch n.Data {
 		case "a":
@@ -229,10 +251,12 @@ func removeLabelled(list *html.Node) {
 	remove(list)
 }
 
-// questions are how pages ask whether they were of use.
+// questions are how pages ask whether they were of use, and how they begin to tell when they were written.
 var questions = []string{"was this page helpful", "was this helpful", "was this article helpful", "was this content helpful", "was this information helpful",
 	"did this answer your question", "is this page helpful", "was this page useful", "were you able to find", "how helpful was this", "did you find it helpful",
 	"did you find this helpful", "rate this page", "war diese seite hilfreich", "war dieser artikel hilfreich", "war dieser beitrag hilfreich",
+	"last updated", "last modified", "last update:", "this page last modified", "this page was last", "page last ", "last edited", "zuletzt aktualisiert",
+	"dernière mise à jour", "última actualización",
 	"cette page vous a-t-elle", "cet article vous a-t-il", "¿te resultó útil", "¿fue útil", "¿le ha resultado útil", "esta página foi útil", "questa pagina è stata utile"}
 
 func isQuestion(n *html.Node) bool {

@@ -16,7 +16,8 @@ const maxReadable = 20_000
 // content is the part of a page that is wanted.
 type content struct {
 	node  *html.Node
-	title *html.Node // the title where it is outside of node; may be nil
+	title *html.Node      // the title where it is outside of node; may be nil
+	drop  map[string]bool // classes of what is not content on such pages
 	way   string
 }
 
@@ -28,8 +29,8 @@ func choose(h *head, root, body *html.Node, address *url.URL, o Options) (conten
 	case o.Whole:
 		return content{node: body, way: "page"}, nil
 	}
-	if name, n, title := h.made(root); n != nil {
-		return content{node: n, title: title, way: name}, nil
+	if c := h.made(root); c.node != nil {
+		return c, nil
 	}
 	all := letters(body, surrounds)
 	if n := marked(body); n != nil && letters(n, surrounds)*4 >= all {

@@ -131,6 +131,8 @@ func within(n *html.Node, fits func(*html.Node) bool) *html.Node {
 	return nil
 }
 
+func isHeading(n *html.Node) bool { return headings[n.Data] }
+
 func inside(n, outer *html.Node) bool {
 	return n == outer || within(n, func(p *html.Node) bool { return p == outer }) != nil
 }

@@ -20,6 +20,10 @@ func shape(root *html.Node) {
 			retag(n, "pre")
 		case n.Data == "summary":
 			emphasise(n)
+		case n.Data == "a" && strings.HasPrefix(attr(n, "href"), "#") && within(n, isHeading) != nil:
+			removeAttr(n, "href") // a heading that links to itself
+		case hasClass(n, grids):
+			shapeGrid(n)
 		case hasClass(n, admonitions):
 			shapeAdmonition(n)
 		case isDocBookNote(n):
@@ -34,6 +38,7 @@ func shape(root *html.Node) {
 var (
 	formulas    = set("math katex katex-display mathjax MathJax MathJax_Preview mjx-container arithmatex math-inline math-display")
 	listings    = set("fragment")
+	grids       = set("summary-table")
 	admonitions = set("admonition admonitionblock custom-block markdown-alert callout theme-admonition starlight-aside alert hint-container")
 	titles      = set("admonition-title custom-block-title markdown-alert-title alert-heading callout-title starlight-aside__title hint-container-title title")
 	docbook     = set("note warning tip caution important")
@@ -90,6 +95,31 @@ func shapeLanguage(n *html.Node) {
 			setAttr(n, "class", strings.TrimSpace(attr(n, "class")+" language-"+l))
 		}
 	}
+}
+
+// shapeGrid makes a table of what Javadoc lays out as one.
+func shapeGrid(grid *html.Node) {
+	isHead := func(n *html.Node) bool { return hasClass(n, set("table-header")) }
+	cells := outermost(grid, func(n *html.Node) bool { return n.Parent == grid })
+	columns := 0
+	for columns < len(cells) && isHead(cells[columns]) {
+		columns++
+	}
+	if columns < 2 || len(cells)%columns != 0 {
+		return
+	}
+	for row := range slices.Chunk(cells, columns) {
+		line := element("tr")
+		for _, c := range row {
+			remove(c)
+			cell := element("td")
+			moveChildren(cell, c)
+			line.AppendChild(cell)
+		}
+		grid.AppendChild(line)
+	}
+	retag(grid, "table")
+	grid.Attr = nil
 }
 
 // emphasise makes the text of an element bold.
@@ -188,31 +218,34 @@ func labelTabs(root *html.Node) {
 		}
 		return true
 	})
+	var spent []*html.Node
 	walk(root, func(n *html.Node) bool {
-		if attr(n, "role") == "tablist" || hasClass(n, labelLists) && n.Data != "body" {
-			labelList(n, byID)
-		}
-		if n.Data == "label" {
-			labelNext(n)
+		switch {
+		case attr(n, "role") == "tablist", hasClass(n, labelLists) && n.Data != "body":
+			if labelList(n, byID) {
+				spent = append(spent, n)
+				return false
+			}
+		case n.Data == "label":
+			if labelNext(n) {
+				spent = append(spent, n)
+			}
 		}
 		return true
 	})
-	walk(root, func(n *html.Node) bool {
-		if attr(n, "data-tabs") != "" {
-			remove(n)
-		}
-		return true
-	})
+	for _, n := range spent {
+		remove(n)
+	}
 }
 
 // labelList labels the panels of a list of tabs: those that the tabs name, else as many as there are tabs, after the list.
-func labelList(list *html.Node, byID map[string]*html.Node) {
+func labelList(list *html.Node, byID map[string]*html.Node) bool {
 	tabs := outermost(list, func(n *html.Node) bool { return attr(n, "role") == "tab" })
 	if len(tabs) == 0 {
 		tabs = outermost(list, func(n *html.Node) bool { return n.Data == "label" || n.Data == "a" || n.Data == "button" })
 	}
 	if len(tabs) == 0 || len(tabs) > 100 {
-		return
+		return false
 	}
 	var bodies []*html.Node
 	for _, t := range tabs {
@@ -224,12 +257,12 @@ func labelList(list *html.Node, byID map[string]*html.Node) {
 		bodies = panelsAfter(list)
 	}
 	if len(bodies) != len(tabs) {
-		return
+		return false
 	}
 	for i, t := range tabs {
 		label(bodies[i], textOf(t))
 	}
-	setAttr(list, "data-tabs", "1")
+	return true
 }
 
 // controls is the id of the panel that a tab names.
@@ -268,15 +301,16 @@ func panelsAfter(list *html.Node) (found []*html.Node) {
 }
 
 // labelNext labels the panel that follows its own label.
-func labelNext(l *html.Node) {
+func labelNext(l *html.Node) bool {
 	n := l.NextSibling
 	for n != nil && n.Type == html.TextNode && strings.TrimSpace(n.Data) == "" {
 		n = n.NextSibling
 	}
 	if n != nil && hasClass(n, labelled) && first(n, func(c *html.Node) bool { return hasClass(c, set("tabbed-block")) }) == nil {
 		label(n, textOf(l))
-		setAttr(l, "data-tabs", "1")
+		return true
 	}
+	return false
 }
 
 // label writes the label of a panel into it, and keeps it although it is hidden.
