@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -43,7 +45,7 @@ func (x *exchange) discard() {
 // try makes one request and gives its answer, unless the answer is one that may pass.
 func (g *getting) try(ctx context.Context, h *host) (*exchange, *failure) {
 	c := g.client
-	transport, f := g.admitted()
+	transport, f := g.admitted(h)
 	if f != nil {
 		return nil, f
 	}
@@ -53,7 +55,7 @@ func (g *getting) try(ctx context.Context, h *host) (*exchange, *failure) {
 	tctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTooSlow)
 	x := &exchange{host: h, cancel: cancel, cause: func() error { return context.Cause(tctx) }}
 	started := time.Now()
-	req := g.build(tctx, x)
+	req := g.build(tctx, h, x)
 	g.page.Requests++
 	c.requests.Add(1)
 	resp, err := transport.RoundTrip(req)
@@ -82,10 +84,10 @@ func (g *getting) try(ctx context.Context, h *host) (*exchange, *failure) {
 }
 
 // admitted chooses the transport for an address, if it may be asked at all.
-func (g *getting) admitted() (*http.Transport, *failure) {
+func (g *getting) admitted(h *host) (*http.Transport, *failure) {
 	c := g.client
-	if err := c.admit(g.at); err != nil {
-		return nil, g.forbidden(err)
+	if h.refused != nil {
+		return nil, g.forbidden(h.refused)
 	}
 	proxy, err := c.proxy(&http.Request{URL: g.at})
 	if err != nil {
@@ -100,18 +102,17 @@ func (g *getting) admitted() (*http.Transport, *failure) {
 	return c.proxied, nil
 }
 
-func (g *getting) build(ctx context.Context, x *exchange) *http.Request {
+func (g *getting) build(ctx context.Context, to *host, x *exchange) *http.Request {
 	c := g.client
 	h := make(http.Header, 8)
-	h["User-Agent"] = []string{c.opts.UserAgent}
-	h["Accept"] = []string{g.accept()}
-	h["Accept-Encoding"] = []string{acceptEncoding}
+	h["User-Agent"], h["Accept"], h["Accept-Encoding"] = c.userAgent, accepted, packings
+	if accept := strings.TrimSpace(g.request.Accept); accept != "" && isLine(accept) {
+		h["Accept"] = []string{accept}
+	}
 	x.conditional = condition(h, g.request)
-	if len(c.headers) > 0 && c.named.headers[g.at.Scheme+"://"+hostPort(g.at)] {
+	if len(c.headers) > 0 && c.named.headers[g.at.Scheme+"://"+to.name] {
 		x.authorized = true
-		for name, value := range c.headers {
-			h[name] = value
-		}
+		maps.Copy(h, c.headers)
 	}
 	u := *g.at // the transport may change its copy
 	return (&http.Request{

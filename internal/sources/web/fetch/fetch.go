@@ -21,15 +21,19 @@ const (
 )
 
 const (
-	maxRedirects   = 10
-	maxTries       = 3
-	maxHeader      = 128 << 10 // bytes of the header of an answer
-	maxDrain       = 64 << 10  // a longer rest of an answer that nobody wants costs the connection
-	maxHosts       = 4096      // whose state is kept
-	dialTimeout    = 10 * time.Second
-	idleTimeout    = 90 * time.Second
-	defaultAccept  = "text/html,application/xhtml+xml,text/markdown;q=0.9,text/plain;q=0.8,*/*;q=0.7"
-	acceptEncoding = "gzip, deflate"
+	maxRedirects = 10
+	maxTries     = 3
+	maxHeader    = 128 << 10 // bytes of the header of an answer
+	maxDrain     = 64 << 10  // a longer rest of an answer that nobody wants costs the connection
+	maxHosts     = 4096      // whose state is kept
+	dialTimeout  = 10 * time.Second
+	idleTimeout  = 90 * time.Second
+)
+
+// Values of headers that nearly all requests share.
+var (
+	accepted = []string{"text/html,application/xhtml+xml,*/*;q=0.8"}
+	packings = []string{"gzip, deflate"}
 )
 
 // Options shape a client.
@@ -59,10 +63,11 @@ type outside struct {
 
 // Client gets pages. Its methods may be called concurrently.
 type Client struct {
-	opts    Options
-	named   names
-	headers http.Header // to the named hosts
-	values  []string    // of headers, for nothing but keeping them out of messages
+	opts      Options
+	named     names
+	headers   http.Header // to the named hosts
+	userAgent []string
+	values    []string // of headers, for nothing but keeping them out of messages
 
 	direct  *http.Transport
 	proxied *http.Transport // its connections lead to proxies, whose addresses the environment gives, and not to sites
@@ -99,7 +104,8 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		opts: o, named: named, headers: headers, values: values, proxy: o.outside.proxy,
+		opts: o, named: named, headers: headers, userAgent: []string{o.UserAgent},
+		values: values, proxy: o.outside.proxy,
 		hosts: map[string]*host{}, rules: map[string]*site{},
 	}
 	if c.proxy == nil {
@@ -155,7 +161,7 @@ func (c *Client) host(key string) *host {
 		if len(c.hosts) >= maxHosts {
 			clear(c.hosts) // those in use go on with what they hold
 		}
-		h = newHost(key, c.opts.Concurrency, c.opts.Rate)
+		h = newHost(key, c.admit(key), c.opts.Concurrency, c.opts.Rate)
 		c.hosts[key] = h
 	}
 	return h

@@ -25,7 +25,7 @@ func freshUntil(h http.Header, now time.Time) time.Time {
 
 // lifetime is for how long after it was made an answer is good.
 func lifetime(h http.Header, now time.Time) (life time.Duration, ok bool) {
-	if strings.TrimSpace(strings.Join(h["Vary"], ",")) == "*" {
+	if v := h["Vary"]; len(v) > 0 && strings.TrimSpace(v[0]) == "*" {
 		return 0, false
 	}
 	control := h["Cache-Control"]
@@ -37,12 +37,12 @@ func lifetime(h http.Header, now time.Time) (life time.Duration, ok bool) {
 	} else if strings.EqualFold(strings.TrimSpace(h.Get("Pragma")), "no-cache") {
 		return 0, false
 	}
-	expires, err := http.ParseTime(h.Get("Expires"))
-	if err != nil {
+	expires, ok := readDate(h.Get("Expires"))
+	if !ok {
 		return 0, false
 	}
 	made := now
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+	if date, ok := readDate(h.Get("Date")); ok {
 		made = date
 	}
 	return min(expires.Sub(made), maxLifetime), true
@@ -54,7 +54,7 @@ func age(h http.Header, now time.Time) time.Duration {
 	if said := strings.TrimSpace(h.Get("Age")); isNumber(said) {
 		a = seconds(said)
 	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+	if date, ok := readDate(h.Get("Date")); ok {
 		a = max(a, min(now.Sub(date), maxLifetime))
 	}
 	return a

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"kbsyncd/internal/fault"
@@ -220,12 +219,4 @@ func (g *getting) name() string {
 		return show(g.at)
 	}
 	return show(g.at) + ", to which " + show(g.from) + " redirects,"
-}
-
-// accept is the kinds of content that are asked for.
-func (g *getting) accept() string {
-	if a := strings.TrimSpace(g.request.Accept); a != "" && isLine(a) {
-		return a
-	}
-	return defaultAccept
 }

@@ -138,9 +138,8 @@ func (c *Client) control(r reach) func(context.Context, string, string, syscall.
 	}
 }
 
-// admit tells whether an address may be asked at all, before anything is resolved: what its port and a literal host say.
-func (c *Client) admit(u *url.URL) error {
-	key := hostPort(u)
+// admit tells whether a host and port may be asked at all, before anything is resolved: what its port and a literal host say.
+func (c *Client) admit(key string) error {
 	name, port, _ := net.SplitHostPort(key)
 	n, _ := strconv.Atoi(port)
 	if n != 80 && n != 443 && n < 1024 && !c.named.hosts[key] {

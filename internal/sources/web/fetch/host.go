@@ -22,6 +22,7 @@ const (
 // host is the state of one host and port: what it is spared, and whether it is worth asking.
 type host struct {
 	name    string
+	refused error // why it must not be asked, whatever its name resolves to
 	slots   chan struct{}
 	limiter *rate.Limiter
 
@@ -37,12 +38,12 @@ type host struct {
 	downUntil  time.Time // zero: the host is up, for all that is known
 }
 
-func newHost(name string, concurrency int, perSecond float64) *host {
+func newHost(name string, refused error, concurrency int, perSecond float64) *host {
 	asked := rate.Inf
 	if perSecond > 0 {
 		asked = rate.Limit(perSecond)
 	}
-	return &host{name: name, slots: make(chan struct{}, concurrency), limiter: rate.NewLimiter(asked, 1), asked: asked}
+	return &host{name: name, refused: refused, slots: make(chan struct{}, concurrency), limiter: rate.NewLimiter(asked, 1), asked: asked}
 }
 
 // enter waits for the turn of one request. The slot that it took is given back with leave.
