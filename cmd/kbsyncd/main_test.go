@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as its users do. Each script in testdata/script has a simulated Starleads of its own at
 // $VENDOR_URL with the agents agt_1 and agt_2, and a second server at $OTHER_URL that must never see a key. The other vendors, with
-// the same agents and the same key, are at $CHATBASE_URL, $HAMSA_URL and $CONVERSE_URL. A script without a kbsync.yaml gets standardConfig. The commands are described where scriptCommands lists them.
+// the same agents and the same key, are at $CHATBASE_URL, $HAMSA_URL and $CONVERSE_URL. The website in www is at $SITE_URL, and the
+// git repositories in repos are at $REPOS_URL, for those who know the key. A script without a kbsync.yaml gets standardConfig. The commands are described where scriptCommands lists them.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -65,6 +66,7 @@ syncs:
 // world is what surrounds one script.
 type world struct {
 	vendor    *simulator.Starleads
+	site      *site
 	others    map[string]otherVendor
 	strangers map[string]map[string]storedDocument // at the others, as a human put them there
 	foreign   []simulator.Document                 // as a human put them there
@@ -83,6 +85,7 @@ func setup(env *testscript.Env) error {
 	w.vendor.AddAgent("agt_1")
 	w.vendor.AddAgent("agt_2")
 	w.serveOthers(env)
+	w.serveSources(env)
 	api := httptest.NewServer(w.vendor)
 	var leaked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -125,6 +128,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"vendor": positive(cmdVendor),
 	// at VENDOR …: the same for one of the other vendors; see otherCommands.
 	"at": positive(cmdAt),
+	// site …: looks at the website at $SITE_URL, which is made of the files in www, or changes it; see cmdSite.
+	"site": positive(cmdSite),
 	// report FILE SYNC.FIELD=VALUE…: the file is a report as the contract has it, with these values; a number stands for
 	// the length of a list. Fields without a sync are those of the report.
 	"report": positive(cmdReport),

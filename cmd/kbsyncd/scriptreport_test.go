@@ -38,6 +38,7 @@ var reportShape = shape{
 		fields: fields("string sync target outcome error",
 			"number documents uploaded replaced renamed deleted adopted unchanged assigned unassigned orphans requests bytes_sent",
 			"list changes skipped pending held failed"),
+		optional: map[string]shape{"sources": sourcesShape, "notes": {}},
 		elements: map[string]shape{
 			"changes": {fields: fields("string action document", "number bytes parts"), optional: map[string]shape{"from": {}, "documents": {}}},
 			"skipped": {fields: fields("string document reason")},
@@ -46,6 +47,12 @@ var reportShape = shape{
 			"failed":  {fields: fields("string document error", "number attempts")},
 		},
 	}},
+}
+
+// sourcesShape is what looking at sources cost, which reports of syncs with sources that are far away tell besides.
+var sourcesShape = shape{
+	fields:   fields("string source", "number requests not_modified bytes_received duration_ms", "list pages"),
+	elements: map[string]shape{"pages": {fields: fields("string document", "number bytes requests duration_ms")}},
 }
 
 // check finds what differs from the contract: a field too many, too few, or of another kind. A list that is null is.
@@ -74,9 +81,15 @@ func (s shape) check(at string, v any) []string {
 			bad = append(bad, fmt.Sprintf("%s.%s is %s instead of a %s", at, name, got, kind))
 		}
 	}
-	for name := range obj {
-		if _, optional := s.optional[name]; !optional && s.fields[name] == "" {
+	for name, v := range obj {
+		sub, optional := s.optional[name]
+		if !optional && s.fields[name] == "" {
 			bad = append(bad, at+"."+name+" is not part of the contract")
+		}
+		if list, ok := v.([]any); ok && optional && sub.fields != nil {
+			for i, e := range list {
+				bad = append(bad, sub.check(fmt.Sprintf("%s.%s[%d]", at, name, i), e)...)
+			}
 		}
 	}
 	return bad

@@ -506,7 +506,7 @@ func (p *pass) collect() {
 	for _, f := range p.failures {
 		p.entry.failDocument(f.key, f.err)
 	}
-	p.entry.Sources, p.entry.Notes = append(p.entry.Sources, p.costs...), p.notes
+	p.entry.Sources, p.entry.Notes = p.costs, p.notes
 	p.unrecorded(p.aside)
 	p.warnOfMatches()
 	failed := 0

@@ -59,7 +59,7 @@ type Entry struct {
 	// At is when the pass ended, in what the state keeps of it.
 	At time.Time `json:"at,omitzero"`
 	// Sources is what looking at the sources cost, where they are far away.
-	Sources []SourceCost `json:"sources"`
+	Sources []SourceCost `json:"sources,omitempty"`
 	// Notes are about the pass as a whole and no failures.
 	Notes []string `json:"notes,omitempty"`
 	// Agent is whose copy this is about, at vendors with a copy for each agent.
@@ -203,7 +203,6 @@ func newEntry(f Flow, o Options) *Entry {
 	return &Entry{
 		Sync: f.Sync, Target: f.Target, Agent: f.Copy.ID, Kind: f.Kind, DryRun: o.DryRun,
 		Changes: []Change{}, Skipped: []Skipped{}, Pending: []Pending{}, Held: []Held{}, Failed: []Failed{},
-		Sources: []SourceCost{},
 	}
 }
 

@@ -155,7 +155,8 @@ type Renamer interface {
 type Replacer interface {
 	// Replace gives the document the name and the content of the rendition. It waits while the vendor is busy with an
 	// earlier version. A lost answer is looked into, so that the outcome is known; fault.ErrNotFound says that there is no such document
-	// (any more). The extension of the name stays the same.
+	// (any more). The extension of the name stays the same. A page that the vendor fetches itself may be one that cannot change in
+	// place: then it is deleted and created again, the result has the new id, and in between there is neither.
 	Replace(ctx context.Context, id RemoteID, r Rendition) Result
 }
 
