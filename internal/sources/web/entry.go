@@ -76,6 +76,11 @@ func (e *entry) encode() []byte {
 		b = appendText(b, l[n:])
 		last = l
 	}
+	return seal(b)
+}
+
+// seal adds the checksum.
+func seal(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crcTable))
 }
 

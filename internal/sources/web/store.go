@@ -106,7 +106,7 @@ func (l listing) encode() []byte {
 			b = binary.AppendVarint(b, int64(n))
 		}
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crcTable))
+	return seal(b)
 }
 
 func decodeListing(b []byte) (listing, error) {
