@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"kbsyncd/internal/fault"
 )
 
 // access is how a repository is reached.
@@ -45,6 +47,12 @@ func (r *Repo) remote(ctx context.Context) ([]setting, []string, error) {
 	var env []string
 	switch {
 	case a.form == formSSH:
+		if err := readable("ssh_key_file", a.keyFile); err != nil {
+			return nil, nil, err
+		}
+		if err := readable("known_hosts_file", a.knownHosts); err != nil {
+			return nil, nil, err
+		}
 		env = append(env, "GIT_SSH_COMMAND="+a.sshCommand(), "GIT_SSH_VARIANT=ssh")
 	case !r.token.IsZero():
 		u, err := url.Parse(a.address)
@@ -67,6 +75,18 @@ func (r *Repo) remote(ctx context.Context) ([]setting, []string, error) {
 		}
 	}
 	return set, env, nil
+}
+
+// readable tells what ssh would only whisper.
+func readable(field, file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return fault.New(fault.ErrIncomplete, "%s cannot be read: %s", field, plainRun(err)).WithHint("correct the path, or let the user kbsyncd runs as read it")
+	}
+	return f.Close()
 }
 
 // userCredentials reads what the user's own configuration says of credentials, and nothing else.

@@ -23,7 +23,7 @@ func (w *walker) follow(ctx context.Context, p place, e *treeEntry) (target, err
 		return t, err
 	}
 	for _, above := range p.above {
-		if strings.TrimSuffix(above, "/") == t.real {
+		if strings.HasPrefix(above, slashed(t.real)) {
 			return t, errLoop
 		}
 	}

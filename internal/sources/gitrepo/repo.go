@@ -5,6 +5,7 @@ import (
 
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,7 @@ type Repo struct {
 	cache   *cache
 	objects *objects
 	largest int64 // bytes of a document
+	most    int   // documents
 
 	requests, received atomic.Int64
 	opens              atomic.Int64
@@ -131,7 +133,7 @@ func (r *Repo) noteCost(run uint64, c sources.Cost) {
 func (r *Repo) Cost(run uint64) sources.Cost {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := len(r.costs) - 1; i >= 0; i-- {
+	for i := range slices.Backward(r.costs) {
 		if r.costs[i].run == run {
 			return r.costs[i].cost
 		}

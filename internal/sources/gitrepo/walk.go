@@ -142,8 +142,8 @@ func (w *walker) dir(ctx context.Context, p place) error {
 		if w.visited&255 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if w.visited++; w.visited > maxVisited || len(w.out) > maxEntries {
-			return fault.New(fault.ErrIncomplete, "%s: more than %d files, or %d entries to look at", w.r.shown, maxEntries, maxVisited).
+		if w.visited++; w.visited > maxVisited || len(w.out) > w.r.most {
+			return fault.New(fault.ErrIncomplete, "%s: more than %d files, or %d entries to look at", w.r.shown, w.r.most, maxVisited).
 				WithHint("name a smaller directory as `path`, or give several sources")
 		}
 		if err := w.entry(ctx, p, &entries[i]); err != nil {
