@@ -176,6 +176,7 @@ func (s simulation) makeChatbase() simulated {
 	o := s.chatbase
 	o.Key, o.TrainDelay, o.Latency, o.Seed = s.key, s.delay, s.latency, rand.Uint64()
 	o.Rate = int(math.Ceil(10 * s.rate)) // it is counted in ten seconds
+	o.FetchPages = true                  // of this machine only, like the vendors themselves do of any
 	v := simulator.NewChatbase(o)
 	for _, id := range s.agents {
 		v.AddAgent(id, "Agent "+id)
@@ -185,7 +186,8 @@ func (s simulation) makeChatbase() simulated {
 
 func (s simulation) makeHamsa() simulated {
 	v := simulator.NewHamsa(simulator.HamsaOptions{
-		Key: s.key, ProcessDelay: s.delay, Latency: s.latency, Rate: s.rate, Seed: rand.Uint64(),
+		FetchPages: true,
+		Key:        s.key, ProcessDelay: s.delay, Latency: s.latency, Rate: s.rate, Seed: rand.Uint64(),
 	})
 	for _, id := range s.agents {
 		v.AddAgent(id)
@@ -195,7 +197,8 @@ func (s simulation) makeHamsa() simulated {
 
 func (s simulation) makeConverse() simulated {
 	v := simulator.NewConverse(simulator.ConverseOptions{
-		Key: s.key, IndexDelay: s.delay, Latency: s.latency, Rate: s.rate, Seed: rand.Uint64(),
+		FetchPages: true,
+		Key:        s.key, IndexDelay: s.delay, Latency: s.latency, Rate: s.rate, Seed: rand.Uint64(),
 	})
 	for _, id := range s.agents {
 		v.AddAgent(id)

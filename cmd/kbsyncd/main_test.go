@@ -142,6 +142,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"mkfile": positive(cmdMkfile),
 	// mkpdfs DIR N: small PDF files, in which file number 7 says marker-07.
 	"mkpdfs": positive(cmdMkPDFs),
+	// damage DIR: a byte in the middle of every file below it is another one.
+	"damage": positive(cmdDamage),
 	// oddnames DIR: files with names that nobody should use.
 	"oddnames": positive(cmdOddNames),
 	// tmpfs DIR SIZE: a file system in memory is mounted there until the script ends; again: it gets another size.

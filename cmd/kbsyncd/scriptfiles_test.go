@@ -111,3 +111,26 @@ func cmdClockBack(ts *testscript.TestScript, args []string) {
 		ts.Check(db.Update(f, func(w *state.Writer) error { return w.SetFacts(facts) }))
 	}
 }
+
+func cmdDamage(ts *testscript.TestScript, args []string) {
+	need(ts, args, 1)
+	n := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		if err != nil || len(b) == 0 {
+			return err
+		}
+		n++
+		b[len(b)/2] ^= 0xff
+		if err := os.Chmod(name, 0o600); err != nil {
+			return err
+		}
+		return os.WriteFile(name, b, 0o600)
+	}))
+	if n == 0 {
+		ts.Fatalf("%s has no files", args[0])
+	}
+}

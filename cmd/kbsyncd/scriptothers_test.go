@@ -95,9 +95,9 @@ func storedBy(docs []simulator.Document, agents []string, held func(string) []st
 // serveOthers serves the other vendors, and holds them and the documents of humans to account when the script is over.
 func (w *world) serveOthers(env *testscript.Env) {
 	const delay = 20 * time.Millisecond
-	chatbase := simulator.NewChatbase(simulator.ChatbaseOptions{Key: vendorKey, TrainDelay: delay, Speed: limitSpeed})
-	hamsa := simulator.NewHamsa(simulator.HamsaOptions{Key: vendorKey, ProcessDelay: delay})
-	converse := simulator.NewConverse(simulator.ConverseOptions{Key: vendorKey, IndexDelay: delay})
+	chatbase := simulator.NewChatbase(simulator.ChatbaseOptions{Key: vendorKey, TrainDelay: delay, Speed: limitSpeed, FetchPages: true})
+	hamsa := simulator.NewHamsa(simulator.HamsaOptions{Key: vendorKey, ProcessDelay: delay, FetchPages: true})
+	converse := simulator.NewConverse(simulator.ConverseOptions{Key: vendorKey, IndexDelay: delay, FetchPages: true})
 	for _, agent := range []string{"agt_1", "agt_2"} {
 		chatbase.AddAgent(agent, "Bot "+agent)
 		hamsa.AddAgent(agent)

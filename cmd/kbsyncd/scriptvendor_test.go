@@ -42,6 +42,17 @@ var vendorCommands = map[string]func(*testscript.TestScript, *world, []string){
 	// equals [-in DATASET] [SOURCE=]DIR…: the dataset holds every file of the folders exactly once, searchable, byte by
 	// byte and under its mark, and nothing else of ours; what humans uploaded is as it was. Without a folder: nothing.
 	"equals": vendorEquals,
+	// content NAME: prints the document with this readable name.
+	"content": func(ts *testscript.TestScript, w *world, args []string) {
+		need(ts, args, 1)
+		for _, d := range w.vendor.Documents() {
+			if unmarked(d.Name) == args[0] {
+				fmt.Fprintf(ts.Stdout(), "%s", d.Content)
+				return
+			}
+		}
+		ts.Fatalf("no document is called %s", args[0])
+	},
 	// lines FILE: the vendor's documents together hold every line of the file exactly once, and their names sort.
 	"lines": vendorLines,
 }
