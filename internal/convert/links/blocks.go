@@ -24,7 +24,8 @@ const (
 	leafParagraph
 	leafTable
 	leafFence
-	leafRaw // HTML, and what else nothing is looked for in
+	leafRaw  // HTML, and what else nothing is looked for in
+	leafHTML // in which only tags are looked for
 )
 
 // fence is the run of ` or ~ that a code block was opened with.
@@ -83,8 +84,12 @@ func (s *scanner) line(from, to int) {
 		}
 		s.leaf = leafNone
 	}
-	if s.leaf == leafTable && !whole {
-		s.leaf = leafNone
+	switch {
+	case s.leaf == leafHTML && whole && !c.blank():
+		s.add(span{from: from + c.next, to: to})
+		return
+	case (s.leaf == leafHTML || s.leaf == leafTable) && !whole:
+		s.shut(matched)
 	}
 	for !c.blank() && c.indent() < tabStop {
 		interrupts := s.leaf == leafParagraph && matched == len(s.open)
@@ -112,12 +117,10 @@ func (s *scanner) words(c *cursor, from, to, matched int) {
 	case c.blank():
 		s.shut(matched)
 	case s.leaf == leafParagraph: // also one in containers that the line does not show
-		if matched == len(s.open) && s.header(here) {
+		if c.indent() < tabStop && matched == len(s.open) && s.header(here) {
 			return
 		}
-		if len(s.spans) <= maxLines {
-			s.spans = append(s.spans, here)
-		}
+		s.add(here)
 	case c.indent() >= tabStop:
 		s.shut(matched)
 	case s.leaf == leafTable:
@@ -125,7 +128,14 @@ func (s *scanner) words(c *cursor, from, to, matched int) {
 	default:
 		s.shut(matched)
 		s.leaf = leafParagraph
-		s.spans = append(s.spans, here)
+		s.add(here)
+	}
+}
+
+// add has a line belong to the leaf.
+func (s *scanner) add(line span) {
+	if len(s.spans) <= maxLines {
+		s.spans = append(s.spans, line)
 	}
 }
 
@@ -152,8 +162,8 @@ func (s *scanner) match(c *cursor) int {
 
 // shut ends the leaf, and the containers but for some.
 func (s *scanner) shut(keep int) {
-	if s.leaf == leafParagraph && len(s.spans) <= maxLines {
-		s.read(true)
+	if len(s.spans) > 0 && len(s.spans) <= maxLines {
+		s.read()
 	}
 	s.leaf, s.spans = leafNone, s.spans[:0]
 	s.open = s.open[:keep]
@@ -186,8 +196,8 @@ func (s *scanner) leafStarts(c *cursor, from, matched int, interrupts bool) bool
 			return false
 		}
 		s.shut(matched)
-		s.spans = append(s.spans, span{from: from + c.next, to: from + len(c.line)})
-		s.read(false)
+		s.add(span{from: from + c.next, to: from + len(c.line)})
+		s.read()
 		return true
 	case '`', '~':
 		n := run(rest)
@@ -200,7 +210,13 @@ func (s *scanner) leafStarts(c *cursor, from, matched int, interrupts bool) bool
 	case '<':
 		until := rawBlock(rest)
 		if until == nil {
-			return false
+			if !htmlBlock(rest, interrupts || s.leaf == leafTable) {
+				return false
+			}
+			s.shut(matched)
+			s.leaf = leafHTML
+			s.add(span{from: from + c.next, to: from + len(c.line)})
+			return true
 		}
 		s.shut(matched)
 		if s.leaf, s.until = leafRaw, until; until(rest) {

@@ -14,6 +14,20 @@ var verbatim = map[string]bool{"pre": true, "code": true, "script": true, "style
 // leads are the attributes with a destination, by element.
 var leads = map[string]string{"a": "href", "area": "href", "img": "src", "source": "src", "video": "src", "audio": "src"}
 
+// maxName is more than the bytes of any name that matters.
+const maxName = 20
+
+// blockNames are the elements that begin a block of HTML on any line.
+var blockNames = func() map[string]bool {
+	m := map[string]bool{}
+	for name := range strings.FieldsSeq("address article aside base basefont blockquote body caption center col colgroup dd details dialog " +
+		"dir div dl dt fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html iframe legend li link main " +
+		"menu menuitem nav noframes ol optgroup option p param search section summary table tbody td tfoot th thead title tr track ul") {
+		m[name] = true
+	}
+	return m
+}()
+
 var (
 	rawBegin = regexp.MustCompile(`^(?i:<(?:pre|script|style|textarea)(?:[ \t>]|$))`)
 	rawEnd   = regexp.MustCompile(`(?i:</(?:pre|script|style|textarea)>)`)
@@ -37,6 +51,35 @@ func rawBlock(line []byte) (until func([]byte) bool) {
 		return rawEnd.Match
 	}
 	return nil
+}
+
+// htmlBlock tells a line that begins HTML which goes on to the next blank line, and in which nothing is Markdown.
+func htmlBlock(line []byte, interrupts bool) bool {
+	at := 1
+	if len(line) > 1 && line[1] == '/' {
+		at = 2
+	}
+	if at == len(line) || !letter(line[at]) {
+		return false
+	}
+	end := nameEnd(line, at)
+	rest := line[end:]
+	name := strings.ToLower(string(line[at:min(end, at+maxName)]))
+	if blockNames[name] {
+		return len(rest) == 0 || space(rest[0]) || rest[0] == '>' || bytes.HasPrefix(rest, []byte("/>"))
+	}
+	if interrupts {
+		return false
+	}
+	if at == 2 {
+		if verbatim[name] && name != "code" {
+			return false
+		}
+		end = blanks(line, end)
+		return end < len(line) && line[end] == '>' && len(bytes.TrimLeft(line[end+1:], " \t")) == 0
+	}
+	t, ok := openingTag(line, 0)
+	return ok && len(bytes.TrimLeft(line[t.end:], " \t")) == 0
 }
 
 func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
@@ -128,44 +171,61 @@ func nameEnd(b []byte, at int) int {
 	return at
 }
 
-// tag reads an opening tag, and what is in the element when nothing there is a link.
+// tag goes behind an opening tag, and behind what is in the element when nothing there is a link.
 func (in *inline) tag(at int) int {
-	b := in.b
+	t, ok := openingTag(in.b, at)
+	if !ok {
+		return at + 1
+	}
+	if t.lead.end > 0 {
+		in.leadAttribute(t.lead)
+	}
+	if !verbatim[t.name] || t.closed {
+		return t.end
+	}
+	end := in.behindElement(t.end, t.name)
+	if end > t.end {
+		in.dead = len(in.brackets) // what was passed over may be a link, in which case nothing around it is
+	}
+	return end
+}
+
+// tag is an opening tag.
+type tag struct {
+	name   string
+	lead   attribute // the one with a destination; its end is 0 without one
+	closed bool      // it is an end tag as well
+	end    int
+}
+
+// openingTag reads the tag that begins at a place.
+func openingTag(b []byte, at int) (t tag, ok bool) {
 	i := nameEnd(b, at+1)
-	name := strings.ToLower(string(b[at+1 : min(i, at+20)]))
-	want, found := leads[name], attribute{}
+	t.name = strings.ToLower(string(b[at+1 : min(i, at+maxName)]))
+	want := leads[t.name]
 	for {
 		after := blanks(b, i)
-		if after == len(b) {
-			return at + 1
-		}
-		if b[after] == '>' {
-			i = after + 1
-			break
-		}
-		if b[after] == '/' {
-			if after+1 == len(b) || b[after+1] != '>' {
-				return at + 1
-			}
-			i = after + 2
-			break
+		switch {
+		case after == len(b):
+			return t, false
+		case b[after] == '>':
+			t.end = after + 1
+			return t, true
+		case b[after] == '/':
+			t.closed, t.end = true, after+2
+			return t, after+1 < len(b) && b[after+1] == '>'
+		case after == i:
+			return t, false
 		}
 		a, ok := readAttribute(b, after)
-		if !ok || after == i {
-			return at + 1
+		if !ok {
+			return t, false
 		}
-		if want != "" && found.end == 0 && strings.EqualFold(string(b[a.name:min(a.nameEnd, a.name+8)]), want) {
-			found = a
+		if want != "" && t.lead.end == 0 && strings.EqualFold(string(b[a.name:min(a.nameEnd, a.name+maxName)]), want) {
+			t.lead = a
 		}
 		i = a.end
 	}
-	if found.end > 0 {
-		in.leadAttribute(found)
-	}
-	if verbatim[name] && b[i-2] != '/' {
-		return in.behindElement(i, name)
-	}
-	return i
 }
 
 // attribute is one in a tag.

@@ -53,6 +53,17 @@ func (in *inline) run(at int) {
 	}
 }
 
+// tags looks for links in HTML.
+func (in *inline) tags() {
+	for at := 0; ; {
+		n := bytes.IndexByte(in.b[at:], '<')
+		if n < 0 {
+			return
+		}
+		at = in.angle(at + n)
+	}
+}
+
 // code goes behind a code span, or behind the run of ` that begins none.
 func (in *inline) code(at int) int {
 	n := run(in.b[at:])

@@ -64,8 +64,8 @@ func (s *scanner) replace(from, to int, with string) {
 	s.done = to + shift
 }
 
-// read looks for links in the spans.
-func (s *scanner) read(definitions bool) {
+// read looks for links in the spans, as they stand in the leaf.
+func (s *scanner) read() {
 	s.buf = s.buf[:0]
 	for i := range s.spans {
 		p := &s.spans[i]
@@ -76,10 +76,13 @@ func (s *scanner) read(definitions bool) {
 		s.buf = append(s.buf, s.text[p.from:p.to]...)
 	}
 	s.in.reset(s, s.buf)
-	at := 0
-	if definitions {
-		at = s.in.definitions()
+	switch s.leaf {
+	case leafHTML:
+		s.in.tags()
+	case leafParagraph:
+		s.in.run(s.in.definitions())
+	default:
+		s.in.run(0)
 	}
-	s.in.run(at)
 	s.spans = s.spans[:0]
 }

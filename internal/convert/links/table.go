@@ -11,7 +11,7 @@ func (s *scanner) header(here span) bool {
 		return false
 	}
 	if s.spans = s.spans[:len(s.spans)-1]; len(s.spans) > 0 {
-		s.read(true)
+		s.read()
 	}
 	s.leaf = leafTable
 	s.row(last)
@@ -37,7 +37,7 @@ func delimiters(line []byte) bool {
 func (s *scanner) row(here span) {
 	cells(s.text[here.from:here.to], func(from, to int) {
 		s.spans = append(s.spans[:0], span{from: here.from + from, to: here.from + to})
-		s.read(false)
+		s.read()
 	})
 }
 
