@@ -136,7 +136,6 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.x.resp.Body.Read(p)
 	w.total.Add(int64(n))
 	if got := w.received.Add(int64(n)); got > w.most+packing && w.coding != "" {
-		w.left = -1
 		err = errTooMuch
 	}
 	if err != nil {
@@ -167,7 +166,7 @@ func (b *body) translate(err error) error {
 	switch {
 	case errors.Is(err, io.EOF) && (b.wire == nil || errors.Is(b.wire, io.EOF)):
 		return io.EOF
-	case errors.Is(err, errTooMuch):
+	case errors.Is(b.wire, errTooMuch):
 		return b.tooLarge()
 	case errors.Is(cause, errTooSlow):
 		return fault.New(fault.ErrIncomplete, "%s gave no complete answer in time", b.name).WithHint("after %d bytes", b.received.Load())
