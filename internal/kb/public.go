@@ -103,11 +103,11 @@ func place(before, docPath, after string) string {
 var inQuery = strings.NewReplacer("&", "%26", "+", "%2B", ";", "%3B", "=", "%3D")
 
 // Resolve makes a reference that stands in a document absolute: it is relative to the document, and with a slash in front to the
-// root of the source. What is no relative reference, a mere fragment, what a site generator is still to fill in, and what leaves the
-// source stay as they are.
+// root of the source. What is no relative reference, a mere fragment, what a site generator is still to fill in (it has braces), and what
+// leaves the source stay as they are.
 func (p PublicURL) Resolve(docPath, ref string) string {
 	at, query, fragment := splitRef(ref)
-	if p == "" || at == "" || !relative(at) || strings.Contains(ref, "{{") || strings.Contains(ref, "{%") {
+	if p == "" || at == "" || !relative(at) || strings.ContainsAny(ref, "{}") {
 		return ref
 	}
 	if plain, err := url.PathUnescape(at); err == nil {

@@ -80,6 +80,7 @@ func TestPublicURLResolve(t *testing.T) {
 		{"C:\\a.md", "C:\\a.md"},
 		{"{{ site.url }}/b.md", "{{ site.url }}/b.md"},
 		{"{% link b.md %}", "{% link b.md %}"},
+		{"${base}/b.md", "${base}/b.md"},
 	} {
 		if got := kb.PublicURL("https://x.example/").Resolve("guide/a.md", tt.ref); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.ref, got, tt.want)
