@@ -178,7 +178,7 @@ func escapePath(s string) string { return (&url.URL{Path: s}).EscapedPath() }
 func escapeRest(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
-		if c := s[i]; c >= 0x80 || notInAddress(rune(c)) {
+		if c := s[i]; c >= 0x80 || notInAddress(rune(c)) || c == '%' && !escaped(s[i:]) {
 			const digits = "0123456789ABCDEF"
 			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
 		} else {
@@ -186,4 +186,10 @@ func escapeRest(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// escaped tells a character that is written with %.
+func escaped(s string) bool {
+	const hex = "0123456789abcdefABCDEF"
+	return len(s) > 2 && strings.IndexByte(hex, s[1]) >= 0 && strings.IndexByte(hex, s[2]) >= 0
 }

@@ -54,6 +54,7 @@ func TestPublicURLResolve(t *testing.T) {
 		{"b.md?a=1&b=2#part", "https://x.example/guide/b.md?a=1&b=2#part"},
 		{"b.md#a?b", "https://x.example/guide/b.md#a?b"},
 		{"b.md#größe (1)", "https://x.example/guide/b.md#gr%C3%B6%C3%9Fe%20%281%29"},
+		{"b.md?100%#5%x%2", "https://x.example/guide/b.md?100%25#5%25x%252"},
 		{"b.md#a%20b", "https://x.example/guide/b.md#a%20b"},
 		{"a b.md", "https://x.example/guide/a%20b.md"},
 		{"a%20b.md", "https://x.example/guide/a%20b.md"},
