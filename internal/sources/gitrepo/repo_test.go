@@ -7,8 +7,6 @@ import (
 	"kbsyncd/internal/sources/sourcetest"
 )
 
-func scanAlone() int { return 0 }
-
 func TestConformance(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
 		o := newOrigin(t)
