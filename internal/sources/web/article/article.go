@@ -57,7 +57,7 @@ type Page struct {
 const maxMarkdown = 16 << 20
 
 // Read takes a page apart. contentType is what the server said, address where the page came from; neither is changed, nor is src.
-// A page without text of its own that leads elsewhere at once is no error. Other pages without text, pages above the limits and those
+// A page without text of its own that leads elsewhere at once, or that is suspect, is no error. Other pages without text, pages above the limits and those
 // that the selector does not fit are of class fault.ErrUnsupported; what the page says besides its content is told all the same where it
 // could be read. It may be called concurrently.
 func Read(ctx context.Context, src []byte, contentType string, address *url.URL, o Options) (p Page, err error) {
@@ -110,8 +110,11 @@ func (p *Page) read(ctx context.Context, h *head, root *html.Node, address *url.
 	if !o.Whole {
 		clean(c)
 	}
-	h.absolute(c.node)
+	h.absolute(c.node, address)
 	if letters(c.node, nil) == 0 && !holdsImage(c.node) {
+		if p.Suspect != None {
+			return nil // what it is counts more than that it says nothing
+		}
 		return h.empty(body)
 	}
 	putTitle(c, p.Title)

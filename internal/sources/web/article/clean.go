@@ -18,7 +18,7 @@ const (
 var (
 	// anchors stand beside headings and link to them.
 	anchors = set("headerlink header-anchor hash-link anchorjs-link permalink paralink heading-anchor copiable-link copyable-link self-link " +
-		"sl-anchor-link heading-link direct-link td-heading-self-link anchor-heading sd-octicon")
+		"sl-anchor-link heading-link direct-link td-heading-self-link anchor-heading doc-anchor sd-octicon")
 	// noisy classes are those that generators and themes give to what is never content.
 	noisy = set("theme-doc-breadcrumbs theme-doc-toc-mobile theme-doc-toc-desktop theme-doc-version-badge theme-doc-footer theme-edit-this-page " +
 		"pagination-nav table-of-contents md-content__button md-source-file md-feedback md-sidebar md-footer " +
@@ -26,7 +26,7 @@ var (
 		"bd-header-article bd-footer-article bd-footer-content article-header-buttons content-icon-container related-information " +
 		"VPDocFooter VPDocAside VPSidebar VPLocalNav VPNav header-anchor page-edit page-nav page-meta " +
 		"nav-wrapper nav-chapters out-of-band src srclink srcRight notable-traits-tooltip copy-path sub-nav table-tabs skip-nav " +
-		"navheader navfooter navigation-header breadcrumb breadcrumbs breadcrumb-nav toc-macro page-metadata " +
+		"navheader navfooter spirit-nav navigation-header breadcrumb breadcrumbs breadcrumb-nav toc-macro page-metadata " +
 		"td-page-meta td-toc feedback--prompt feedback--response feedback--answer feedback--link " +
 		"sharedaddy jp-relatedposts post-navigation posts-navigation nav-links comments-area comment-respond wp-block-post-navigation-link entry-meta-share " +
 		"article-votes article-relatives article-more-questions article-comments article-subscribe article-share article-return-to-top recent-articles related-articles " +
@@ -125,7 +125,9 @@ type cleaner struct {
 func (c *cleaner) drop(root *html.Node) {
 	walk(root, func(n *html.Node) bool {
 		if j := judge(n); j == noise || len(c.also) > 0 && hasClass(n, c.also) || j == doubt && letters(n, surrounds)*3 <= c.all {
-			n.Parent.InsertBefore(text(" "), n)
+			if within(n, isListing) == nil {
+				n.Parent.InsertBefore(text(" "), n)
+			}
 			remove(n)
 			return false
 		}
@@ -142,7 +144,7 @@ func dropBars(root *html.Node) {
 			done = true
 		case n.Data == "p" || n.Data == "table" || n.Data == "ul" || n.Data == "div":
 			size := letters(n, nil)
-			if size < 200 && size > 0 && first(n, isHeading) == nil && len(outermost(n, func(c *html.Node) bool { return c.Data == "a" })) >= 3 && linked(n)*10 >= size*9 {
+			if size < 200 && first(n, isHeading) == nil && len(outermost(n, func(c *html.Node) bool { return c.Data == "a" })) >= 3 && linked(n)*10 >= size*9 {
 				remove(n)
 				return false
 			}

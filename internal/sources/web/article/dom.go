@@ -133,6 +133,8 @@ func within(n *html.Node, fits func(*html.Node) bool) *html.Node {
 
 func isHeading(n *html.Node) bool { return headings[n.Data] }
 
+func isListing(n *html.Node) bool { return n.Data == "pre" }
+
 func inside(n, outer *html.Node) bool {
 	return n == outer || within(n, func(p *html.Node) bool { return p == outer }) != nil
 }
@@ -178,7 +180,9 @@ func writeText(b *strings.Builder, n *html.Node) {
 		return
 	}
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		writeText(b, c)
+		if c.Data != "button" || c.Type == html.TextNode {
+			writeText(b, c)
+		}
 	}
 }
 

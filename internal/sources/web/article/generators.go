@@ -22,7 +22,7 @@ type generator struct {
 var generators = []generator{
 	{"Docusaurus", "docusaurus", "#__docusaurus .theme-doc-markdown", "article .theme-doc-markdown; main article; main", "article header h1", ""},
 	{"MkDocs Material", "", ".md-content__inner", "article.md-content__inner; .md-content", "", ""},
-	{"VitePress", "vitepress", ".VPDoc .vp-doc", ".VPDoc .vp-doc; main .vp-doc; .VPContent main", "", ""},
+	{"VitePress", "vitepress", ".VPDoc .vp-doc", ".VPDoc .vp-doc; main .vp-doc; .VPContent main", "", "lang"},
 	{"VuePress", "vuepress", ".theme-default-content", ".theme-default-content; [vp-content]", "", ""},
 	{"Starlight", "starlight", ".sl-markdown-content", "main .sl-markdown-content", "main h1", ""},
 	{"Sphinx", "", ".documentwrapper .wy-nav-content #furo-main-content .bd-article-container .bd-article",

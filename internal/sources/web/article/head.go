@@ -165,12 +165,19 @@ func (h *head) links(root *html.Node) (all []string) {
 }
 
 // absolute rewrites the addresses below n. Those that are none of the web, of mail or of a telephone are dropped, and what they stand at stays.
-func (h *head) absolute(root *html.Node) {
+func (h *head) absolute(root *html.Node, address *url.URL) {
+	here := withoutFragment(address)
 	walk(root, func(n *html.Node) bool {
 		switch n.Data {
 		case "a":
 			if ref := strings.TrimSpace(attr(n, "href")); ref != "" {
 				h.rewrite(n, "href", ref)
+				if u := resolve(h.base, ref); u != nil && withoutFragment(u) == here && within(n, isHeading) != nil {
+					removeAttr(n, "href") // a heading that links to itself
+					if strings.Trim(textOf(n), "¶§#🔗") == "" {
+						remove(n)
+					}
+				}
 			}
 		case "img":
 			ref := strings.TrimSpace(attr(n, "src"))

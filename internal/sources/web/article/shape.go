@@ -20,8 +20,6 @@ func shape(root *html.Node) {
 			retag(n, "pre")
 		case n.Data == "summary":
 			emphasise(n)
-		case n.Data == "a" && strings.HasPrefix(attr(n, "href"), "#") && within(n, isHeading) != nil:
-			removeAttr(n, "href") // a heading that links to itself
 		case hasClass(n, grids):
 			shapeGrid(n)
 		case hasClass(n, admonitions):
@@ -39,7 +37,7 @@ var (
 	formulas    = set("math katex katex-display mathjax MathJax MathJax_Preview mjx-container arithmatex math-inline math-display")
 	listings    = set("fragment")
 	grids       = set("summary-table")
-	admonitions = set("admonition admonitionblock custom-block markdown-alert callout theme-admonition starlight-aside alert hint-container")
+	admonitions = set("admonition admonitionblock custom-block markdown-alert callout theme-admonition starlight-aside alert hint-container confluence-information-macro")
 	titles      = set("admonition-title custom-block-title markdown-alert-title alert-heading callout-title starlight-aside__title hint-container-title title")
 	docbook     = set("note warning tip caution important")
 )
@@ -76,6 +74,10 @@ func shapeFormula(n *html.Node) bool {
 	n.Attr = []html.Attribute{{Key: "alttext", Val: tex}}
 	if display {
 		setAttr(n, "display", "block")
+	}
+	// What holds the source is hidden where an image shows the formula.
+	for p, up := n.Parent, 0; p != nil && p.Data == "span" && up < 2; p, up = p.Parent, up+1 {
+		removeAttr(p, "style", "hidden", "aria-hidden")
 	}
 	return true
 }
@@ -244,7 +246,7 @@ func labelList(list *html.Node, byID map[string]*html.Node) bool {
 	if len(tabs) == 0 {
 		tabs = outermost(list, func(n *html.Node) bool { return n.Data == "label" || n.Data == "a" || n.Data == "button" })
 	}
-	if len(tabs) == 0 || len(tabs) > 100 {
+	if len(tabs) < 2 || len(tabs) > 100 {
 		return false
 	}
 	var bodies []*html.Node

@@ -21,6 +21,9 @@ func (h *head) titleOf(c content, body *html.Node) string {
 	if heading != "" && (h.agrees(heading) || len(outermost(c.node, isH1)) == 1) {
 		return heading
 	}
+	if first := headingOf(first(c.node, isHeading)); heading == "" && first != "" && h.begins(first) {
+		return first
+	}
 	if outside := headingOf(first(body, isHeadingOfPage)); heading == "" && outside != "" && h.agrees(outside) {
 		return outside
 	}
@@ -35,9 +38,26 @@ func (h *head) titleOf(c content, body *html.Node) string {
 
 func isH1(n *html.Node) bool { return n.Data == "h1" }
 
+// siteTitles are classes of headings that name the site.
+var siteTitles = set("menu-title site-title navbar-brand logo brand")
+
+// begins tells whether the title of the head is a heading with, perhaps, the name of the site behind it.
+func (h *head) begins(heading string) bool {
+	rest, ok := strings.CutPrefix(same(h.title), same(heading))
+	if !ok || rest == "" {
+		return ok
+	}
+	for _, s := range append(separators, " (") {
+		if strings.HasPrefix(rest, s) {
+			return true
+		}
+	}
+	return false
+}
+
 // isHeadingOfPage tells a heading that is not one of the site.
 func isHeadingOfPage(n *html.Node) bool {
-	return isH1(n) && within(n, func(p *html.Node) bool {
+	return isH1(n) && !hasClass(n, siteTitles) && within(n, func(p *html.Node) bool {
 		return p.Data == "nav" || p.Data == "footer" || p.Data == "aside" || p.Data == "a"
 	}) == nil
 }
@@ -84,6 +104,27 @@ func (h *head) parts(t string) []string {
 	return slices.DeleteFunc(all, func(p string) bool { return strings.TrimSpace(p) == "" })
 }
 
+// firstBlock is the element that the text begins in; nil when that is none that holds only a line.
+func firstBlock(root *html.Node) *html.Node {
+	n := root
+	for {
+		c := n.FirstChild
+		for c != nil && letters(c, nil) == 0 {
+			c = c.NextSibling
+		}
+		switch {
+		case c == nil:
+			return nil
+		case c.Type == html.TextNode:
+			if n.Data == "p" || n.Data == "div" || n.Data == "header" {
+				return n
+			}
+			return nil
+		}
+		n = c
+	}
+}
+
 // putTitle makes the content begin with its title, unless it has a heading of the first level.
 func putTitle(c content, title string) {
 	if c.title != nil && inside(c.title, c.node) {
@@ -94,6 +135,10 @@ func putTitle(c content, title string) {
 	}
 	if h := first(c.node, func(n *html.Node) bool { return headings[n.Data] }); h != nil && same(headingOf(h)) == same(title) {
 		retag(h, "h1")
+		return
+	}
+	if b := firstBlock(c.node); b != nil && b != c.node && same(headingOf(b)) == same(title) {
+		retag(b, "h1")
 		return
 	}
 	c.node.InsertBefore(element("h1", text(title)), c.node.FirstChild)
