@@ -23,14 +23,15 @@ func parseAddress(s string) (*url.URL, bool) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.Opaque != "" || u.User != nil {
 		return nil, false
 	}
-	return cleanAddress(u), true
+	u = cleanAddress(u)
+	return u, u.Hostname() != "" && len(u.String()) <= maxAddress
 }
 
 // cleanAddress drops what does not matter to a server: fragment, default port, dot segments, doubled slashes, the case of scheme and host.
 func cleanAddress(u *url.URL) *url.URL {
 	c := *u
 	c.Fragment, c.RawFragment, c.User, c.ForceQuery = "", "", nil, false
-	c.Host = strings.TrimSuffix(strings.ToLower(c.Host), ".")
+	c.Host = strings.TrimRight(strings.ToLower(c.Host), ".")
 	if p := c.Port(); (c.Scheme == "http" && p == "80") || (c.Scheme == "https" && p == "443") || (p == "" && strings.HasSuffix(c.Host, ":")) {
 		c.Host = strings.TrimSuffix(c.Host, ":"+p)
 	}

@@ -139,10 +139,8 @@ func (s *Site) newLook() *look {
 
 // run finds all addresses and looks at them.
 func (l *look) run(ctx context.Context) error {
-	for _, a := range l.cfg.URLs {
-		if u, ok := parseAddress(a); ok {
-			l.add(u, byURLs, "")
-		}
+	for _, a := range l.urls {
+		l.addAs(a.text, a.url, byURLs, "")
 	}
 	if l.cfg.Sitemap != "" {
 		if err := l.readSitemaps(ctx); err != nil {
@@ -160,7 +158,10 @@ func (l *look) run(ctx context.Context) error {
 
 // add lists an address, unless it is listed already.
 func (l *look) add(u *url.URL, by rule, from string) (*page, bool) {
-	address := u.String()
+	return l.addAs(u.String(), u, by, from)
+}
+
+func (l *look) addAs(address string, u *url.URL, by rule, from string) (*page, bool) {
 	if p := l.pages[address]; p != nil {
 		return p, false
 	}
@@ -173,7 +174,8 @@ func (l *look) add(u *url.URL, by rule, from string) (*page, bool) {
 // visit looks at pages, several at a time.
 func (l *look) visit(ctx context.Context, pages []*page) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(l.cfg.Concurrency * min(len(l.hosts), 16))
+	// The client holds back requests; what was answered is worked on meanwhile.
+	g.SetLimit(2 * l.cfg.Concurrency * min(len(l.hosts), 16))
 	for _, p := range pages {
 		if gctx.Err() != nil {
 			break

@@ -102,7 +102,7 @@ func TestAliases(t *testing.T) {
 func TestWrongCanonical(t *testing.T) {
 	srv := newServer(t)
 	var docs []string
-	for _, p := range strings.Split("abcdefghijkl", "") {
+	for p := range strings.SplitSeq("abcdefghijkl", "") {
 		srv.html("/"+p, "letter "+p)
 		srv.with("/"+p, func(a *answer) {
 			a.body = strings.Replace(a.body, "<head>", `<head><link rel="canonical" href="/a">`, 1)

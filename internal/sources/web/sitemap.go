@@ -18,6 +18,7 @@ import (
 // Bounds of sitemaps.
 const (
 	maxSitemap   = 50 << 20 // bytes of one, unpacked
+	maxGap       = 64 << 10 // bytes between two tags
 	maxSitemaps  = 500
 	maxNesting   = 3
 	maxAddresses = 100_000 // in all sitemaps
@@ -45,33 +46,40 @@ func readSitemap(r io.Reader, contentType string) (sitemap, error) {
 		defer func() { _ = z.Close() }()
 		b = bufio.NewReaderSize(z, 512)
 	}
-	limited := &bounded{r: b, left: maxSitemap}
 	head, _ := b.Peek(512)
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
 	media, _, _ := mime.ParseMediaType(contentType)
 	switch {
 	case bytes.HasPrefix(head, []byte("<")):
-		return readXML(limited)
+		return readXML(&bounded{r: b, left: maxSitemap, gap: maxGap})
 	case media == "text/plain" || bytes.HasPrefix(head, []byte("http")):
-		return readLines(limited)
+		return readLines(&bounded{r: b, left: maxSitemap, gap: maxSitemap})
 	case len(head) == 0:
 		return sitemap{}, errors.New("it is empty")
 	}
 	return sitemap{}, errors.New("it is no XML")
 }
 
-// bounded fails when there is more than it may give.
+// bounded fails when there is more than it may give, or too much without a tag: the XML reader keeps a whole text in memory.
 type bounded struct {
-	r    io.Reader
-	left int64
+	r         io.Reader
+	left, gap int
+	since     int // bytes since the last tag
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, errors.New("it is larger than 50 MB")
 	}
-	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	b.since += n
+	if i := bytes.LastIndexByte(p[:n], '<'); i >= 0 {
+		b.since = n - i
+	}
+	if b.since > b.gap {
+		return 0, errors.New("it holds a text of more than 64 kB")
+	}
 	return n, err
 }
 

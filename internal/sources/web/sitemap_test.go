@@ -75,7 +75,7 @@ func TestHostileSitemaps(t *testing.T) {
 		"spaces":      {strings.NewReader(" \n "), "it is empty"},
 		"JSON":        {strings.NewReader(`{"a":1}`), "it is no XML"},
 		"deep":        {&repeated{text: "<urlset>"}, "nested too deep"},
-		"endless":     {bomb(), "larger than 50 MB"},
+		"endless":     {bomb(), "a text of more than 64 kB"},
 		"many":        {&repeated{head: "<urlset>", text: "<url><loc>https://h/a</loc></url>"}, "more than 100000 addresses"},
 		"many lines":  {&repeated{text: "https://h/a\n"}, "more than 100000 addresses"},
 		"long line":   {&repeated{text: "https://h/aaaaaaa"}, "token too long"},
@@ -90,8 +90,12 @@ func TestHostileSitemaps(t *testing.T) {
 	}
 	var packed bytes.Buffer
 	packed.WriteString(zipped("<urlset>" + strings.Repeat(" ", maxSitemap+1)))
-	if _, err := readSitemap(&packed, ""); err == nil || !strings.Contains(err.Error(), "larger than 50 MB") {
+	if _, err := readSitemap(&packed, ""); err == nil || !strings.Contains(err.Error(), "a text of more than 64 kB") {
 		t.Errorf("a gzip bomb: %v", err)
+	}
+	n, err := io.Copy(io.Discard, &bounded{r: &repeated{text: "<a>"}, left: 1000, gap: 10})
+	if n != 1000 || err == nil || !strings.Contains(err.Error(), "larger than 50 MB") {
+		t.Errorf("beyond the bound: %d bytes, %v", n, err)
 	}
 }
 

@@ -27,6 +27,7 @@ type Site struct {
 	memory sources.Memory
 	cache  *cache
 	globs  globs
+	urls   []address       // as configured
 	start  *url.URL        // of the crawl; nil without one
 	host   string          // that keys leave out
 	hosts  map[string]bool // that the configuration names
@@ -47,6 +48,12 @@ var (
 	_ sources.Metered   = (*Site)(nil)
 	_ kb.Opener         = (*Site)(nil)
 )
+
+// address is a clean address in both of its forms.
+type address struct {
+	text string
+	url  *url.URL
+}
 
 // Open implements sources.Config. It asks nothing of the site.
 func (c *Config) Open(o sources.Options) (sources.Source, error) {
@@ -71,6 +78,11 @@ func (c *Config) Open(o sources.Options) (sources.Source, error) {
 		}
 		s.hosts[u.Host] = true
 		named = append(named, u.Scheme+"://"+u.Host)
+	}
+	for _, a := range c.URLs {
+		if u, ok := parseAddress(a); ok {
+			s.urls = append(s.urls, address{u.String(), u})
+		}
 	}
 	if u, ok := parseAddress(c.Crawl.Start); ok {
 		s.start = u

@@ -1,0 +1,13 @@
+package web
+
+import "kbsyncd/internal/sources"
+
+var _ sources.Shaped = (*Site)(nil)
+
+// Shape implements sources.Shaped: addresses and contents are sent in different ways.
+func (s *Site) Shape() string {
+	if s.cfg.Deliver == deliverLink {
+		return deliverLink
+	}
+	return ""
+}
