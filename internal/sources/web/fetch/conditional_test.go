@@ -13,11 +13,11 @@ func TestConditionalRequests(t *testing.T) {
 	var inm, ims []string
 	at, host := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		inm, ims = r.Header["If-None-Match"], r.Header["If-Modified-Since"]
-		switch {
-		case r.URL.Path == "/moved":
+		switch r.URL.Path {
+		case "/moved":
 			http.Redirect(w, r, "/page", http.StatusMovedPermanently)
 			return
-		case r.URL.Path == "/always304":
+		case "/always304":
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}

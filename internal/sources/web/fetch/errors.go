@@ -124,6 +124,11 @@ func (g *getting) unanswered(err error, h *host) *failure {
 	return &failure{err: e, passing: !p.lasting}
 }
 
+// proxyRefusal is a proxy that makes no connection.
+type proxyRefusal struct{ status int }
+
+func (p *proxyRefusal) Error() string { return "the proxy answers " + words(p.status) }
+
 // slow is an answer that took too long.
 type slow struct{ allowed time.Duration }
 
@@ -139,6 +144,9 @@ type phrase struct {
 func (c *Client) describe(err error) phrase {
 	if s, ok := errors.AsType[*slow](err); ok {
 		return phrase{what: "gave " + s.Error()}
+	}
+	if refused, ok := errors.AsType[*proxyRefusal](err); ok {
+		return phrase{"cannot be reached: " + refused.Error(), "check HTTPS_PROXY and what the proxy allows", !passing(refused.status)}
 	}
 	if oe, ok := errors.AsType[*net.OpError](err); ok && oe.Op == "proxyconnect" {
 		return phrase{what: "cannot be reached through the proxy", hint: "check HTTPS_PROXY and HTTP_PROXY, and whether the proxy is up"}

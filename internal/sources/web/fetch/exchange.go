@@ -58,7 +58,7 @@ func (g *getting) try(ctx context.Context, h *host) (*exchange, *failure) {
 	req := g.build(tctx, h, x)
 	g.page.Requests++
 	c.requests.Add(1)
-	resp, err := transport.RoundTrip(req)
+	resp, err := transport.RoundTrip(req) //nolint:bodyclose // closed by discard, or by the caller of Get
 	if err != nil {
 		if cause := x.cause(); cause != nil {
 			err = cause

@@ -116,6 +116,12 @@ func New(o Options) (*Client, error) {
 	c.direct = c.transport(c.guardedDial())
 	c.proxied = c.transport((&net.Dialer{Timeout: dialTimeout, Resolver: o.outside.resolver}).DialContext)
 	c.proxied.Proxy = c.proxy
+	c.proxied.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+		if resp.StatusCode != http.StatusOK {
+			return &proxyRefusal{resp.StatusCode}
+		}
+		return nil
+	}
 	return c, nil
 }
 

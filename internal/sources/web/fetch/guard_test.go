@@ -225,6 +225,18 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+func TestProxyThatRefuses(t *testing.T) {
+	at, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) })
+	proxy, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, Options{outside: outside{proxy: http.ProxyURL(proxy)}})
+	for _, scheme := range []string{"http", "https"} {
+		wantErr(t, readErr(t, c, Request{URL: scheme + "://docs.example.com/"}), fault.ErrIncomplete, "answers 407", "HTTPS_PROXY")
+	}
+}
+
 // TestProxyAddressIsNoOpenDoor holds that an address which is that of the proxy but is asked directly is checked.
 func TestProxyAddressIsNoOpenDoor(t *testing.T) {
 	at, _ := forbiddenServer(t)

@@ -68,11 +68,11 @@ func readRules(text []byte, client string, base *url.URL) *rules {
 				current = nil
 			}
 			naming = true
-			switch agent := product(value); {
-			case agent == "*":
+			switch product(value) {
+			case "*":
 				everybody.named = true
 				current = append(current, &everybody)
-			case agent == client:
+			case client:
 				mine.named = true
 				current = append(current, &mine)
 			}
