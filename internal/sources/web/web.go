@@ -197,7 +197,7 @@ func (s *Site) document(it *item) kb.Document {
 		Key: kb.NewKey(s.name, it.path), Raw: it.address, Fingerprint: kb.Fingerprint(it.print[:]), Size: it.size, Modified: it.modified,
 		From: s, Type: it.typ,
 	}
-	if s.cfg.Deliver == "link" {
+	if s.cfg.Deliver == deliverLink {
 		d.Link = it.address
 	}
 	return d
