@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"codeberg.org/readeck/go-readability/v2"
 
@@ -141,12 +143,28 @@ func (p expectedPage) look(md []byte) (h hits, missing, surplus []string) {
 		}
 	}
 	for _, s := range p.discard {
-		if h.unwanted++; strings.Contains(text, plainWords(s)) {
+		if h.unwanted++; containsWords(text, strings.TrimSpace(plainWords(s))) {
 			h.noise++
 			surplus = append(surplus, s)
 		}
 	}
 	return h, missing, surplus
+}
+
+// containsWords tells whether s is in a text and is not a part of longer words.
+func containsWords(text, s string) bool {
+	for i := 0; ; {
+		j := strings.Index(text[i:], s)
+		if j < 0 {
+			return false
+		}
+		before, _ := utf8.DecodeLastRuneInString(text[:i+j])
+		after, _ := utf8.DecodeRuneInString(text[i+j+len(s):])
+		if !unicode.IsLetter(before) && !unicode.IsLetter(after) {
+			return true
+		}
+		i += j + len(s)
+	}
 }
 
 // plainWords is a text without the signs that Markdown adds, each run of blanks being one.

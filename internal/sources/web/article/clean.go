@@ -171,9 +171,11 @@ func (c *cleaner) dropTelling(root *html.Node) {
 			if !hasClass(n, notes) && linked(n)*2 > letters(n, nil) {
 				remove(n)
 			}
-		case "p", "div", "span", "h2", "h3", "h4", "h5", "strong":
+		case "p", "div", "span", "h2", "h3", "h4", "h5", "strong", "small", "i", "em":
 			if isQuestion(n) {
 				removeSmall(n)
+			} else if isHeading(n) && isLabel(n) && labelsNothing(n) {
+				remove(n)
 			}
 		}
 		return n.Parent != nil
@@ -236,6 +238,25 @@ func isLabel(n *html.Node) bool {
 	return len(t) < 60 && contentsLabels[strings.ReplaceAll(t, " ", "-")]
 }
 
+// labelsNothing tells a heading that another one of its level, or a higher one, follows at once.
+func labelsNothing(n *html.Node) bool {
+	at := n
+	for up := 0; at != nil && up < 3; at, up = at.Parent, up+1 {
+		for s := at.NextSibling; s != nil; s = s.NextSibling {
+			if letters(s, nil) == 0 {
+				continue
+			}
+			if !isHeading(s) {
+				if s = firstBlock(s); s == nil || !isHeading(s) {
+					return false
+				}
+			}
+			return s.Data <= n.Data
+		}
+	}
+	return false
+}
+
 // removeLabelled removes a list with the label in front of it.
 func removeLabelled(list *html.Node) {
 	for n, up := list, 0; n != nil && up < 2; n, up = n.Parent, up+1 {
@@ -257,7 +278,7 @@ func removeLabelled(list *html.Node) {
 var questions = []string{"was this page helpful", "was this helpful", "was this article helpful", "was this content helpful", "was this information helpful",
 	"did this answer your question", "is this page helpful", "was this page useful", "were you able to find", "how helpful was this", "did you find it helpful",
 	"did you find this helpful", "rate this page", "war diese seite hilfreich", "war dieser artikel hilfreich", "war dieser beitrag hilfreich",
-	"last updated", "last modified", "last update:", "this page last modified", "this page was last", "page last ", "last edited", "zuletzt aktualisiert",
+	"available languages", "last updated", "last modified", "last update:", "this page last modified", "this page was last", "page last ", "last edited", "zuletzt aktualisiert",
 	"dernière mise à jour", "última actualización",
 	"cette page vous a-t-elle", "cet article vous a-t-il", "¿te resultó útil", "¿fue útil", "¿le ha resultado útil", "esta página foi útil", "questa pagina è stata utile"}
 

@@ -115,13 +115,18 @@ func refreshTarget(base, address *url.URL, content string) string {
 	return u.String()
 }
 
+// inAddress takes out what browsers leave out of addresses.
+var inAddress = strings.NewReplacer("\n", "", "\t", "", "\r", "")
+
 // resolve makes an address absolute; nil when it is none of the web.
 func resolve(base *url.URL, ref string) *url.URL {
 	ref = strings.TrimSpace(ref)
 	if len(ref) > maxAddress {
 		return nil
 	}
-	ref = strings.NewReplacer("\n", "", "\t", "", "\r", "").Replace(ref)
+	if strings.ContainsAny(ref, "\n\t\r") {
+		ref = inAddress.Replace(ref)
+	}
 	u, err := base.Parse(ref)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil

@@ -24,8 +24,17 @@ func (h *head) titleOf(c content, body *html.Node) string {
 	if first := headingOf(first(c.node, isHeading)); heading == "" && first != "" && h.begins(first) {
 		return first
 	}
-	if outside := headingOf(first(body, isHeadingOfPage)); heading == "" && outside != "" && h.agrees(outside) {
-		return outside
+	outside := headingOf(first(body, isHeadingOfPage))
+	if heading == "" && outside != "" {
+		if h.begins(outside) || headingOf(first(c.node, isHeading)) == outside {
+			return outside
+		}
+		if page := h.before(outside); page != "" {
+			return page
+		}
+		if h.agrees(outside) {
+			return outside
+		}
 	}
 	switch {
 	case h.ogTitle != "" && (h.title == "" || strings.Contains(h.title, h.ogTitle)):
@@ -40,6 +49,16 @@ func isH1(n *html.Node) bool { return n.Data == "h1" }
 
 // siteTitles are classes of headings that name the site.
 var siteTitles = set("menu-title site-title navbar-brand logo brand")
+
+// before is the title of the head without the name of the site behind it.
+func (h *head) before(site string) string {
+	for _, s := range separators[:5] {
+		if page, ok := strings.CutSuffix(same(h.title), s+same(site)); ok {
+			return strings.TrimSpace(h.title[:min(len(page), len(h.title))])
+		}
+	}
+	return ""
+}
 
 // begins tells whether the title of the head is a heading with, perhaps, the name of the site behind it.
 func (h *head) begins(heading string) bool {
@@ -116,7 +135,7 @@ func firstBlock(root *html.Node) *html.Node {
 		case c == nil:
 			return nil
 		case c.Type == html.TextNode:
-			if n.Data == "p" || n.Data == "div" || n.Data == "header" {
+			if n.Data == "p" || n.Data == "div" || n.Data == "header" || isHeading(n) {
 				return n
 			}
 			return nil
@@ -129,6 +148,9 @@ func firstBlock(root *html.Node) *html.Node {
 func putTitle(c content, title string) {
 	if c.title != nil && inside(c.title, c.node) {
 		retag(c.title, "h1")
+	}
+	if h1 := outermost(c.node, isH1); len(h1) > 1 && same(headingOf(h1[0])) == same(headingOf(h1[1])) {
+		remove(h1[0])
 	}
 	if title == "" || first(c.node, isH1) != nil && (c.title == nil || inside(c.title, c.node)) {
 		return
