@@ -1,7 +1,6 @@
 package gitrepo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -206,12 +205,11 @@ func (r *Repo) haveTip(ctx context.Context, t *tip, held *os.File) (commit strin
 		}
 		return "", err
 	}
-	out, err := r.git.run(ctx, command{args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", t.local() + "^{commit}"}, dir: r.cache.dir, limit: lookLimit})
-	commit = string(bytes.TrimSpace(out))
+	commit, kind, err := r.objects.name(ctx, t.local()+"^{commit}")
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	if err != nil || !fullID.MatchString(commit) {
+	if err != nil || kind != "commit" {
 		return "", fault.New(fault.ErrIncomplete, "%s: %s is not a commit", r.shown, kb.Printable(t.shown)).WithHint("name a branch, or the tag of a commit, as `ref`")
 	}
 	return commit, nil

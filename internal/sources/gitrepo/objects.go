@@ -143,6 +143,26 @@ func (o *objects) info(ctx context.Context, ids []string) ([]object, error) {
 	return out, nil
 }
 
+// name finds the object that an expression of our own making stands for.
+func (o *objects) name(ctx context.Context, expression string) (id, kind string, err error) {
+	err = o.use(ctx, func() error {
+		if _, err := io.WriteString(o.in, "info "+expression+"\n"); err != nil {
+			return damaged(err)
+		}
+		line, err := o.out.ReadString('\n')
+		if err != nil {
+			return damaged(err)
+		}
+		f := strings.Fields(line)
+		if len(f) != 3 || !fullID.MatchString(f[0]) {
+			return errMissing
+		}
+		id, kind = f[0], f[1]
+		return nil
+	})
+	return id, kind, err
+}
+
 // header reads the line that describes an object.
 func (o *objects) header(id string) (object, error) {
 	line, err := o.out.ReadSlice('\n')
