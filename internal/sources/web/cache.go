@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
+	"time"
 
 	"kbsyncd/internal/kb"
 )
@@ -35,6 +37,9 @@ func newCache(root, source string) *cache {
 	}
 	return &cache{dir: filepath.Join(root, "web", source)}
 }
+
+// unfinished begins the names of files that are being written.
+const unfinished = "new-"
 
 // errCache is trouble with the disk, which is no fault of a page.
 type errCache struct{ error }
@@ -71,7 +76,7 @@ func (c *cache) add(r io.Reader) (kb.Digest, int64, error) {
 	if err != nil {
 		return kb.Digest{}, 0, err
 	}
-	f, err := os.CreateTemp(dir, "new-")
+	f, err := os.CreateTemp(dir, unfinished)
 	if err != nil {
 		return kb.Digest{}, 0, errCache{fmt.Errorf("keep pages on disk: %w", err)}
 	}
@@ -156,8 +161,14 @@ func (c *cache) prune(keep map[kb.Digest]bool) {
 		return
 	}
 	for _, e := range entries {
-		var d kb.Digest
-		if n, err := hex.Decode(d[:], []byte(e.Name())[:min(len(e.Name()), 2*len(d))]); err == nil && n == len(d) && len(e.Name()) == 2*len(d) && !keep[d] {
+		if d, err := hex.DecodeString(e.Name()); err == nil && len(d) == len(kb.Digest{}) {
+			if !keep[kb.Digest(d)] {
+				_ = os.Remove(filepath.Join(dir, e.Name()))
+			}
+			continue
+		}
+		// What a process that was killed did not finish.
+		if info, err := e.Info(); err == nil && strings.HasPrefix(e.Name(), unfinished) && time.Since(info.ModTime()) > time.Hour {
 			_ = os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}

@@ -44,7 +44,7 @@ func (s *Site) again(ctx context.Context, d kb.Document, print kb.Digest) error 
 		return fault.New(fault.ErrNotFound, "%s has no address", kb.Printable(string(d.Key)))
 	}
 	l := s.newLook()
-	p := &page{address: u.String(), url: u, rule: byURLs}
+	p := &page{address: u.String(), url: u, path: keyPath(u, s.host), rule: byURLs}
 	got, err := l.get(ctx, p)
 	if err == nil && got.Status != http.StatusOK {
 		return fault.New(fault.ErrNotFound, "%s answers %d", kb.Printable(string(d.Key)), got.Status)

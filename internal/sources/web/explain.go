@@ -47,7 +47,7 @@ func (s *Site) fromMemory(old *remembered) *result {
 		if !ok {
 			continue
 		}
-		p := &page{address: address, url: u, rule: e.rule, from: e.from, old: e, now: e, outcome: isDocument}
+		p := &page{address: address, url: u, path: keyPath(u, s.host), rule: e.rule, from: e.from, old: e, now: e, outcome: isDocument}
 		switch {
 		case e.gone > 0:
 			p.nothing("it answered 404 or 410 %d times in a row", e.gone)
@@ -71,7 +71,7 @@ func (s *Site) at(r *result, path string) []*page {
 	}
 	var found []*page
 	for _, p := range r.pages {
-		if keyPath(p.url, s.host) == strings.Trim(path, "/") {
+		if p.path == strings.Trim(path, "/") {
 			found = append(found, p)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"sync"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kbsyncd/internal/fault"
-	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 )
 
@@ -26,6 +24,7 @@ type look struct {
 	old     *remembered
 	pages   map[string]*page // by address; owned by the goroutine that runs the look
 	order   []*page          // as they were listed, which depends on nothing but the site
+	before  map[string]*page // those of the last look; its keys are the same
 	seen    atomic.Int64
 	wrote   atomic.Bool // something was added to the cache
 
@@ -49,6 +48,7 @@ const (
 type page struct {
 	address string
 	url     *url.URL
+	path    string // of its key
 	rule    rule
 	from    string // over which page or sitemap it was found
 	rank    int    // in what was listed
@@ -116,6 +116,9 @@ func (s *Site) look(ctx context.Context, known sources.Known) (*result, error) {
 	if l.next.settings != s.listingSettings {
 		l.next = listing{settings: s.listingSettings}
 	}
+	if r := s.last(); r != nil {
+		l.before = r.pages
+	}
 	before := s.traffic()
 	if err := l.run(ctx); err != nil {
 		return nil, err
@@ -166,6 +169,11 @@ func (l *look) addAs(address string, u *url.URL, by rule, from string) (*page, b
 		return p, false
 	}
 	p := &page{address: address, url: u, rule: by, from: from, rank: len(l.order), old: l.old.pages[address]}
+	if before := l.before[address]; before != nil {
+		p.path = before.path
+	} else {
+		p.path = keyPath(u, l.host)
+	}
 	l.pages[address] = p
 	l.order = append(l.order, p)
 	return p, true
@@ -234,50 +242,6 @@ func (l *look) missed() {
 	if failed > 1 && 2*failed > len(l.order) {
 		l.lacks(fault.New(fault.ErrIncomplete, "%d of %d pages cannot be had; nothing is deleted", failed, len(l.order)).Because(neutral(last)))
 	}
-}
-
-// remember saves what changed. Addresses that are listed no more are forgotten when the listing is complete.
-func (l *look) remember(r *result) error {
-	now := &remembered{pages: map[string]*entry{}, maps: l.maps, listing: l.next}
-	if len(l.lacking) > 0 {
-		maps.Copy(now.pages, l.old.pages)
-		now.maps = maps.Clone(l.old.maps)
-		maps.Copy(now.maps, l.maps)
-	}
-	for _, p := range l.order {
-		if p.now == nil {
-			delete(now.pages, p.address)
-		} else {
-			now.pages[p.address] = p.now
-		}
-	}
-	c := changes(l.old, now)
-	if len(c) > 0 {
-		if err := l.memory.Save(c); err != nil {
-			return fmt.Errorf("remember the pages of the site: %w", err)
-		}
-	}
-	if len(l.lacking) == 0 && (l.wrote.Load() || len(c) > 0) {
-		keep := map[kb.Digest]bool{}
-		for _, entries := range []map[string]*entry{now.pages, now.maps} {
-			for _, e := range entries {
-				keep[e.print] = true
-			}
-		}
-		for _, d := range l.results {
-			for _, it := range d.items {
-				keep[it.print] = true
-			}
-		}
-		l.cache.prune(keep)
-	}
-	return nil
-}
-
-// summary writes one line about the look.
-func (l *look) summary(r *result) {
-	l.log.Info("looked at the site", "pages", len(l.order), "documents", len(r.byPath), "changed", len(r.cost.Pages), "requests", r.cost.Requests,
-		"not_modified", r.cost.NotModified, "bytes", r.cost.BytesReceived, "broken_links", l.broken, "dur", r.cost.Duration.Round(time.Millisecond))
 }
 
 // sortedPages are pages in the order of their addresses.

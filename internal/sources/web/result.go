@@ -50,7 +50,7 @@ func (l *look) resolve() *result {
 			p.outcome = isTrouble
 			p.err = fault.New(errPage, "only sends its readers on to %s", kb.Printable(shown(p.now.refresh))).WithHint("list that address instead")
 		}
-		path := keyPath(p.url, l.host)
+		path := p.path
 		if first := r.byPath[path]; first == nil {
 			r.byPath[path] = p
 			r.items = append(r.items, p.item(path))

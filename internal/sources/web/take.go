@@ -87,7 +87,7 @@ func (l *look) takeContent(ctx context.Context, p *page, e *entry, got *fetch.Pa
 	}
 	media := mediaOf(got.ContentType, head)
 	if !isHTML(media) {
-		e.typ = extensionFor(keyPath(p.url, l.host), media, head)
+		e.typ = extensionFor(p.path, media, head)
 		p.outcome = isDocument
 		return l.keep(e, body)
 	}
@@ -112,7 +112,7 @@ func (l *look) takeContent(ctx context.Context, p *page, e *entry, got *fetch.Pa
 		p.nothing("the page asks not to be indexed")
 	}
 	if l.cfg.Content == "raw" {
-		e.typ, e.way = extensionFor(keyPath(p.url, l.host), media, head), ""
+		e.typ, e.way = extensionFor(p.path, media, head), ""
 		err = l.keep(e, bytes.NewReader(src))
 	} else {
 		e.typ = ".md"
