@@ -60,7 +60,7 @@ func newOrigin(t testing.TB, args ...string) *origin {
 	need(t, "git")
 	o := &origin{t: t, dir: filepath.Join(t.TempDir(), "origin.git"), branch: "main", has: map[string][]byte{}}
 	o.git(append([]string{"init", "-q", "--bare", "-b", "main"}, append(args, o.dir)...)...)
-	for _, s := range [][2]string{{"uploadpack.allowFilter", "true"}, {"uploadpack.allowAnySHA1InWant", "true"}, {"gc.auto", "0"}, {"http.receivepack", "false"}} {
+	for _, s := range [][2]string{{"uploadpack.allowFilter", "true"}, {"uploadpack.allowAnySHA1InWant", "true"}, {"gc.auto", "0"}, {"core.compression", "1"}, {"http.receivepack", "false"}} {
 		o.git("config", s[0], s[1])
 	}
 	t.Cleanup(o.stop)

@@ -111,6 +111,7 @@ func readAll(t *testing.T, l *sourcetest.Listing) {
 }
 
 func TestHTTP(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		serve  func(*server)
@@ -126,6 +127,7 @@ func TestHTTP(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			o := sample(t)
 			if tt.origin != nil {
 				tt.origin(o)
@@ -180,6 +182,7 @@ func TestHTTP(t *testing.T) {
 
 // A directory of the server that is larger than the documents stays there.
 func TestOnlyWhatIsWanted(t *testing.T) {
+	t.Parallel()
 	o := sample(t)
 	s := o.serve(nil)
 	r := o.open(overHTTP(s, func(c *Config, _ *sources.Options) { c.Include = []string{"**/*.md"} }))
@@ -194,6 +197,7 @@ func TestOnlyWhatIsWanted(t *testing.T) {
 }
 
 func TestToken(t *testing.T) {
+	t.Parallel()
 	o := sample(t)
 	var seen atomic.Int64
 	leaked := make(chan string, 10)
@@ -271,6 +275,7 @@ func holdsNo(t *testing.T, dir, text string) {
 
 // A redirect is followed, but the token stays with its host.
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	o := sample(t)
 	other := o.serve(nil)
 	for _, tt := range []struct {
@@ -307,6 +312,7 @@ func TestRedirect(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	o := sample(t)
 	s := o.serve(nil)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")

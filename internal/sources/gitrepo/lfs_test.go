@@ -72,6 +72,7 @@ func lfsServer(t *testing.T, git http.Handler, store map[string][]byte, download
 }
 
 func TestLFS(t *testing.T) {
+	t.Parallel()
 	need(t, "git-lfs")
 	o := newOrigin(t)
 	content, lost := bytes.Repeat([]byte("a large picture "), 100_000), []byte("nobody has it")
@@ -168,6 +169,7 @@ func TestWithoutPrograms(t *testing.T) {
 
 // What the configuration refuses never reaches git.
 func TestHostileConfiguration(t *testing.T) {
+	t.Parallel()
 	for field, change := range map[string]func(*Config){
 		"ref":  func(c *Config) { c.Ref = "--upload-pack=touch /tmp/x" },
 		"repo": func(c *Config) { c.Repo = "ext::sh -c touch% /tmp/x" },

@@ -19,6 +19,7 @@ func (o *origin) withRef(ref string) *Repo {
 func (o *origin) given(r *Repo) string { o.t.Helper(); return strings.Join(o.scan(r).Paths(), " ") }
 
 func TestRefs(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	o.put("one.md", []byte("1"))
 	o.flush()
@@ -53,6 +54,7 @@ func TestRefs(t *testing.T) {
 
 // A commit that does not move needs no look at the server.
 func TestCommitIsKept(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	o.put("one.md", []byte("1"))
 	o.flush()
@@ -67,6 +69,7 @@ func TestCommitIsKept(t *testing.T) {
 }
 
 func TestHistoryMoves(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	o.put("one.md", []byte("1"))
 	r, tagged := o.withRef(""), o.withRef("v")
@@ -104,6 +107,7 @@ func TestHistoryMoves(t *testing.T) {
 }
 
 func TestEmptyRepository(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	err := o.withRef("").Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
 	if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "the repository is empty") {
@@ -112,6 +116,7 @@ func TestEmptyRepository(t *testing.T) {
 }
 
 func TestPathVanishes(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	o.put("docs/a.md", []byte("1"))
 	o.put("file", []byte("1"))
@@ -133,6 +138,7 @@ func TestPathVanishes(t *testing.T) {
 }
 
 func TestSHA256(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, "--object-format=sha256")
 	o.put("a.md", []byte("1"))
 	o.put("large.bin", slices.Repeat([]byte("0123456789"), 200_000))

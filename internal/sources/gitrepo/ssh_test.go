@@ -104,6 +104,7 @@ func (s *sshd) write(t *testing.T, name, text string) {
 }
 
 func TestSSH(t *testing.T) {
+	t.Parallel()
 	s := startSSHD(t)
 	o := sample(t)
 	for _, tt := range []struct{ name, key, hosts, want string }{

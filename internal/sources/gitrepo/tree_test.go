@@ -35,6 +35,7 @@ func summary(t *testing.T, l *sourcetest.Listing) []string {
 }
 
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	o.put("docs/a.md", []byte("A"))
 	o.put("shared/deep/s.md", []byte("S"))
@@ -65,6 +66,7 @@ func TestLinks(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	for _, p := range []string{
 		"d/a.md", "d/a.txt", "d/.git/config", "d/.hidden.md", "d/x~", "d/sub/a.md", "d/sub/b.md", "d/drafts/a.md", "d/keep/drafts/k.md", "a.md",
@@ -106,6 +108,7 @@ func TestFilters(t *testing.T) {
 }
 
 func TestIgnoreFileErrors(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	o.put("a.md", nil)
 	o.put("large/.kbsyncignore", []byte(strings.Repeat("# x\n", 300_000)))
@@ -144,6 +147,7 @@ func (o *origin) tree(entries ...treeEntry) string {
 }
 
 func TestHostileTrees(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	x := o.gitIn([]byte("X"), "hash-object", "-w", "--stdin")
 	sub := o.tree(treeEntry{"in.md", "100644", x})
@@ -173,6 +177,7 @@ func TestHostileTrees(t *testing.T) {
 
 // A repository of a few objects can have more files than anybody can count.
 func TestTreeBomb(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t)
 	id, mode := o.gitIn([]byte("X"), "hash-object", "-w", "--stdin"), "100644"
 	for range 8 {
