@@ -255,6 +255,29 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// The user's own helpers are asked when that is configured, and then only.
+func TestCredentialHelper(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", "")
+	mark := filepath.Join(home, "mark")
+	config := "[credential]\n\thelper = store\n[core]\n\thooksPath = /nonexistent\n\tsshCommand = false\n[alias]\n\tls-remote = !touch " + mark + "\n[url \"http://127.0.0.1:1/\"]\n\tinsteadOf = http://\n"
+	o := sample(t)
+	s := o.serve(func(s *server) { s.token = testToken })
+	for name, text := range map[string]string{".gitconfig": config, ".git-credentials": strings.Replace(s.URL, "://", "://user:"+testToken+"@", 1) + "\n"} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, helper := range []bool{false, true} {
+		r := o.open(overHTTP(s, func(c *Config, _ *sources.Options) { c.CredentialHelper = helper }))
+		if err := r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{}); (err == nil) != helper {
+			t.Errorf("credential_helper: %v: %v", helper, err)
+		}
+		holdsNo(t, r.cache.root, testToken)
+	}
+}
+
 // holdsNo looks for a text in every file below a directory.
 func holdsNo(t *testing.T, dir, text string) {
 	t.Helper()

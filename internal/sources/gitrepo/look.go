@@ -225,7 +225,7 @@ func (r *Repo) makeListing(ctx context.Context, t *tip, commit string, held *os.
 	if len(tree) != len(commit) {
 		return nil, damaged(errors.New("a commit without a tree"))
 	}
-	w := &walker{r: r, root: tree}
+	w := &walker{r: r, root: tree, looked: known.Looked}
 	for round := 0; ; round++ {
 		if err := w.list(ctx, r.path); err != nil {
 			return nil, err

@@ -2,6 +2,8 @@ package gitrepo
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -148,4 +150,24 @@ func TestSHA256(t *testing.T) {
 		t.Fatalf("%v", l.Documents)
 	}
 	readAll(t, l)
+}
+
+// What belongs to another user is not trusted, as git has it.
+func TestAnotherOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a repository away")
+	}
+	t.Parallel()
+	o := sample(t)
+	o.stop()
+	err := filepath.WalkDir(o.dir, func(path string, _ os.DirEntry, err error) error {
+		return errors.Join(err, os.Chown(path, 12345, 12345))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = o.withRef("").Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
+	if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "belongs to another user") {
+		t.Error(err)
+	}
 }

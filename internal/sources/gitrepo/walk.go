@@ -52,6 +52,7 @@ type walker struct {
 	out     []entry
 	need    map[string]bool
 	visited int
+	looked  func(n int) // told how far the walk is; may be nil
 	trees   map[string][]treeEntry
 	blobs   map[string][]byte
 }
@@ -139,8 +140,13 @@ func (w *walker) dir(ctx context.Context, p place) error {
 	}
 	p.above = append(slices.Clip(p.above), p.real)
 	for i := range entries {
-		if w.visited&255 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if w.visited&255 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if w.looked != nil {
+				w.looked(len(w.out))
+			}
 		}
 		if w.visited++; w.visited > maxVisited || len(w.out) > w.r.most {
 			return fault.New(fault.ErrIncomplete, "%s: more than %d files, or %d entries to look at", w.r.shown, w.r.most, maxVisited).
