@@ -101,11 +101,10 @@ func asciiHost(name string) (string, error) {
 
 // hostPort is the host and port that an address asks for; state and permissions are kept by it.
 func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = defaultPort(u.Scheme)
+	if u.Port() != "" {
+		return u.Host
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return net.JoinHostPort(u.Hostname(), defaultPort(u.Scheme))
 }
 
 func defaultPort(scheme string) string {

@@ -20,6 +20,7 @@ type exchange struct {
 	conditional bool // validators were sent
 	authorized  bool // the headers of the configuration were sent
 	host        *host
+	started     time.Time
 	cause       func() error // why the exchange was ended from outside; nil when it was not
 	cancel      context.CancelFunc
 	ended       atomic.Bool
@@ -52,10 +53,14 @@ func (g *getting) try(ctx context.Context, h *host) (*exchange, *failure) {
 	if err := h.enter(ctx); err != nil {
 		return nil, g.stopped(err)
 	}
-	tctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTooSlow)
-	x := &exchange{host: h, cancel: cancel, cause: func() error { return context.Cause(tctx) }}
 	started := time.Now()
-	req := g.build(tctx, h, x)
+	tctx, cancel := context.WithDeadlineCause(ctx, started.Add(c.opts.Timeout), errTooSlow)
+	x := &exchange{host: h, started: started, cancel: cancel, cause: func() error { return context.Cause(tctx) }}
+	req, err := g.build(tctx, h, x)
+	if err != nil {
+		x.end()
+		return nil, g.forbidden(err)
+	}
 	g.page.Requests++
 	c.requests.Add(1)
 	resp, err := transport.RoundTrip(req) //nolint:bodyclose // closed by discard, or by the caller of Get
@@ -102,9 +107,15 @@ func (g *getting) admitted(h *host) (*http.Transport, *failure) {
 	return c.proxied, nil
 }
 
-func (g *getting) build(ctx context.Context, to *host, x *exchange) *http.Request {
+// build makes the request for the address at hand.
+func (g *getting) build(ctx context.Context, to *host, x *exchange) (*http.Request, error) {
 	c := g.client
-	h := make(http.Header, 8)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
+	if err != nil {
+		return nil, err // never: there is nothing in it that could be wrong
+	}
+	req.URL, req.Host = g.at, g.at.Host
+	h := req.Header
 	h["User-Agent"], h["Accept"], h["Accept-Encoding"] = c.userAgent, accepted, packings
 	if accept := strings.TrimSpace(g.request.Accept); accept != "" && isLine(accept) {
 		h["Accept"] = []string{accept}
@@ -114,11 +125,7 @@ func (g *getting) build(ctx context.Context, to *host, x *exchange) *http.Reques
 		x.authorized = true
 		maps.Copy(h, c.headers)
 	}
-	u := *g.at // the transport may change its copy
-	return (&http.Request{
-		Method: http.MethodGet, URL: &u, Host: u.Host, Header: h,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
+	return req, nil
 }
 
 // log writes one line for a request. Neither query nor headers nor bodies are part of it.

@@ -60,7 +60,7 @@ func (c *Client) Get(ctx context.Context, r Request) (*Page, error) {
 type getting struct {
 	client   *Client
 	request  *Request
-	page     *Page
+	page     Page
 	from, at *url.URL // the address that was asked for, and the one that is to be asked now
 	passed   []string // addresses of the redirects so far
 	failures int      // tries that failed, at all addresses together
@@ -73,7 +73,7 @@ func (c *Client) get(ctx context.Context, r *Request) (*Page, *failure) {
 	if err != nil {
 		return nil, fail(fault.New(fault.ErrUnsupported, "%s cannot be fetched: %v", showText(r.URL), err))
 	}
-	g := &getting{client: c, request: r, page: &Page{}, from: u, at: u, lasting: true}
+	g := &getting{client: c, request: r, from: u, at: u, lasting: true}
 	for {
 		x, f := g.persist(ctx)
 		if f != nil {
@@ -119,7 +119,7 @@ func (g *getting) persist(ctx context.Context) (*exchange, *failure) {
 
 // finish makes a page of the last answer.
 func (g *getting) finish(x *exchange) (*Page, *failure) {
-	p, resp, now := g.page, x.resp, time.Now()
+	p, resp, now := &g.page, x.resp, x.started // what is fresh is counted from the question, to be sure
 	status := resp.StatusCode
 	p.Status, p.URL = status, g.at.String()
 	if g.lasting && len(g.passed) > 0 {
@@ -171,15 +171,14 @@ func redirects(status int) bool {
 // follow goes where a redirect leads.
 func (g *getting) follow(x *exchange) *failure {
 	x.discard()
-	now := time.Now()
 	permanent := x.resp.StatusCode == http.StatusMovedPermanently || x.resp.StatusCode == http.StatusPermanentRedirect
 	if g.lasting && !permanent {
 		g.lasting = false
 		if len(g.passed) > 0 {
 			g.page.Moved = g.at.String()
 		}
-		g.fresh = freshUntil(x.resp.Header, now)
-	} else if until := freshUntil(x.resp.Header, now); !g.lasting && until.Before(g.fresh) {
+		g.fresh = freshUntil(x.resp.Header, x.started)
+	} else if until := freshUntil(x.resp.Header, x.started); !g.lasting && until.Before(g.fresh) {
 		g.fresh = until
 	}
 	to, err := g.target(x.resp.Header.Get("Location"))

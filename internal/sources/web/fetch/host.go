@@ -66,9 +66,6 @@ func (h *host) enter(ctx context.Context) error {
 func (h *host) leave() { <-h.slots }
 
 func (h *host) takeTurn(ctx context.Context) error {
-	if err := h.down(false); err != nil {
-		return err
-	}
 	h.mu.Lock()
 	var wait time.Duration
 	if !h.pause.IsZero() {
@@ -78,7 +75,14 @@ func (h *host) takeTurn(ctx context.Context) error {
 		h.slowed = 0
 		h.setLimit()
 	}
+	unlimited := h.limiter.Limit() == rate.Inf
 	h.mu.Unlock()
+	if wait <= 0 && unlimited {
+		return h.down(true) // as nearly always
+	}
+	if err := h.down(false); err != nil {
+		return err
+	}
 	if err := sleep(ctx, wait); err != nil {
 		return err
 	}
