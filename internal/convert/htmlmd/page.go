@@ -37,7 +37,7 @@ func Render(ctx context.Context, n *html.Node, l markup.Limits) ([]byte, error) 
 var (
 	// heads are the elements that may come before the body.
 	heads = set("head title meta link base script style noscript template")
-	// kept whole, without what they hold
+	// leaves are kept, and hold nothing.
 	leaves = set("meta link base basefont area frame source track col embed param")
 )
 

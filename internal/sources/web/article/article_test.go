@@ -157,11 +157,41 @@ func TestTitles(t *testing.T) {
 		{"<title>Install</title><div>Install</div><p>" + long, "Install", "# Install\n\nThis"},
 		{"<title>Install | Docs</title><header><h1>Install</h1></header><main><h2>First</h2><p>" + long, "Install", "# Install\n\n## First"},
 		{"<title>Docs</title><main><h1>How to install</h1><p>" + long, "How to install", "# How to install\n"},
+		{"<title>OS | Docs 18</title><header><h1>Docs 18</h1></header><main><p>" + long, "OS", "# OS\n\nThis"},
+		{"<title>Docs: OS</title><header><h1>OS</h1></header><main><p>" + long, "OS", "# OS\n\nThis"},
+		{"<title>İstanbul | İİ</title><header><h1>i̇i̇</h1></header><main><p>" + long, "İstanbul | İİ", "# İstanbul | İİ\n\nThis"},
+		{"<title>Manual</title><main><h1>Manual</h1><h1>Manual</h1><p>" + long, "Manual", "# Manual\n\nThis"},
 		{"<main><p>" + long, "", "This"},
 	} {
 		p := read(t, c.page, article.Options{})
 		if p.Title != c.title || !strings.HasPrefix(string(p.Markdown), c.begins) {
 			t.Errorf("%s\ngives title %q and %.60q", c.page, p.Title, p.Markdown)
+		}
+	}
+}
+
+// TestContent holds what is kept and what goes where no generator is known.
+func TestContent(t *testing.T) {
+	for _, c := range []struct{ name, page, want string }{
+		{"contents of the page", "<h2>On this page</h2><ul><li><a href=#a>One</a></li><li><a href=#b>Two</a></li></ul><h2>One</h2><p>x", "## One\n\nx\n"},
+		{"links elsewhere", "<ul><li><a href=/a>One</a></li><li><a href=/b>Two</a></li></ul><p>x", "- [One](https://docs.example.com/a)\n- [Two](https://docs.example.com/b)\n\nx\n"},
+		{"a question", "<p>x</p><div><p>Was this page helpful?</p><a href=/y>Yes</a></div>", "x\n"},
+		{"an edit link", "<p>x <a href=/e>Edit this page on Forge</a></p>", "x\n"},
+		{"hidden text", "<p>x<span hidden>y</span><span style='display: none'>z</span><span class=sr-only>(opens in a new tab)</span>", "x\n"},
+		{"line numbers", "<table><tr><td class=linenos><pre>1\n2</pre></td><td><pre><code class=language-go>a\nb</code></pre></td></tr></table>", "```go\na\nb\n```\n"},
+		{"a language in an attribute", "<pre data-language=rust><code>x</code></pre>", "```rust\nx\n```\n"},
+		{"TeX in a script", "<p>So <script type='math/tex'>a_b</script>.", "So $a_b$.\n"},
+		{"KaTeX", "<p>So <span class=katex><span class=katex-mathml><math><semantics><mi>a</mi><annotation encoding=application/x-tex>a^2</annotation></semantics></math></span>" +
+			"<span class=katex-html aria-hidden=true>a2</span></span>.", "So $a^2$.\n"},
+		{"a title alone in bold", "<details><summary>More</summary><p>y</details>", "**More**\n\ny\n"},
+		{"tabs by id", "<ul class='nav nav-tabs'><li><a data-toggle=tab href=#l>Linux</a><li><a data-toggle=tab href=#m>Mac</a></ul><div class=tab-content><div class=tab-pane id=l>apt</div>" +
+			"<div class='tab-pane' id=m style='display:none'>brew</div></div>", "**Linux**\n\napt\n\n**Mac**\n\nbrew\n"},
+		{"an aside that is a note", "<p>x</p><aside class=note><p>Mind <a href=/l>the long link that is here</a></p></aside>", "x\n\nMind [the long link that is here](https://docs.example.com/l)\n"},
+		{"an aside of links", "<p>x</p><aside><a href=/l>Related things</a></aside>", "x\n"},
+	} {
+		p := read(t, "<main><h1>T</h1><p>"+long+"</p>"+c.page+"</main>", article.Options{})
+		if got := strings.TrimPrefix(string(p.Markdown), "# T\n\n"+strings.TrimSpace(long)+"\n\n"); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // maxReadable is the most nodes of a page that is weighed paragraph by paragraph; it takes time that grows faster than the page.
-const maxReadable = 20_000
+const maxReadable = 12_000
 
 // content is the part of a page that is wanted.
 type content struct {

@@ -11,7 +11,7 @@ import (
 // generator is a program that makes websites, and where it puts the content of a page.
 type generator struct {
 	name    string
-	meta    string // what its name in the page's head begins with, in lower case; "" when it does not tell
+	meta    string // what the words that name it in the page's head begin with, in lower case, each of which tells it
 	signs   string // classes and ids of which each alone tells it
 	content string // selectors of the container of the content, the best first, parted by ";"
 	title   string // selector of the title where that is outside of the content
@@ -99,7 +99,7 @@ func titleBy(root *html.Node, selectors []cascadia.Sel) *html.Node {
 
 func (h *head) madeBy(g generator) bool {
 	for name := range strings.FieldsSeq(g.meta) {
-		if strings.Contains(h.generator, " "+name) { // begins a word
+		if strings.Contains(h.generator, " "+name) {
 			return true
 		}
 	}

@@ -21,12 +21,10 @@ type head struct {
 	noIndex, noFollow    bool
 	base                 *url.URL
 	scripts              int
-	password             *html.Node // the first field for one
-	classes              map[string]bool
+	classes              map[string]bool // the classes of all elements, such as .note, and their ids, such as #main
 }
 
-// survey reads in one pass what the whole page is asked for. classes are all names of classes, with a dot before them, and all ids, with
-// a sign before them.
+// survey reads in one pass what the whole page is asked for.
 func survey(root *html.Node, address *url.URL) *head {
 	h := &head{base: address, classes: make(map[string]bool)}
 	canonical, refresh, based := "", "", false
@@ -48,10 +46,6 @@ func survey(root *html.Node, address *url.URL) *head {
 			}
 		case "script":
 			h.scripts++
-		case "input":
-			if h.password == nil && strings.EqualFold(attr(n, "type"), "password") {
-				h.password = n
-			}
 		}
 		h.mark(n)
 		return true

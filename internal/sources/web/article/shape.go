@@ -22,9 +22,7 @@ func shape(root *html.Node) {
 			emphasise(n)
 		case hasClass(n, grids):
 			shapeGrid(n)
-		case hasClass(n, admonitions):
-			shapeAdmonition(n)
-		case isDocBookNote(n):
+		case hasClass(n, admonitions), isDocBookNote(n):
 			shapeAdmonition(n)
 		case n.Data == "input" && attr(n, "type") == "checkbox":
 			shapeTask(n)
@@ -35,8 +33,13 @@ func shape(root *html.Node) {
 
 var (
 	formulas    = set("math katex katex-display mathjax MathJax MathJax_Preview mjx-container arithmatex math-inline math-display")
-	listings    = set("fragment")
+	displayed   = set("katex-display math-display")
+	listings    = set("fragment") // Doxygen's
 	grids       = set("summary-table")
+	gridHeads   = set("table-header")
+	iconTables  = set("admonitionblock")
+	icons       = set("icon")
+	iconTexts   = set("content")
 	admonitions = set("admonition admonitionblock custom-block markdown-alert callout theme-admonition starlight-aside alert hint-container confluence-information-macro")
 	titles      = set("admonition-title custom-block-title markdown-alert-title alert-heading callout-title starlight-aside__title hint-container-title title")
 	docbook     = set("note warning tip caution important")
@@ -45,7 +48,7 @@ var (
 // shapeFormula puts the source of a formula in its place, where the page has it.
 func shapeFormula(n *html.Node) bool {
 	display := attr(n, "display") == "block" || attr(n, "mode") == "display" || strings.Contains(attr(n, "type"), "mode=display") ||
-		hasClass(n, set("katex-display math-display")) || n.Data == "div"
+		hasClass(n, displayed) || n.Data == "div"
 	tex := attr(n, "alttext")
 	if a := first(n, func(c *html.Node) bool {
 		return c.Data == "annotation" && strings.Contains(attr(c, "encoding"), "tex")
@@ -101,7 +104,7 @@ func shapeLanguage(n *html.Node) {
 
 // shapeGrid makes a table of what Javadoc lays out as one.
 func shapeGrid(grid *html.Node) {
-	isHead := func(n *html.Node) bool { return hasClass(n, set("table-header")) }
+	isHead := func(n *html.Node) bool { return hasClass(n, gridHeads) }
 	cells := outermost(grid, func(n *html.Node) bool { return n.Parent == grid })
 	columns := 0
 	for columns < len(cells) && isHead(cells[columns]) {
@@ -134,6 +137,7 @@ func emphasise(n *html.Node) {
 	n.AppendChild(strong)
 }
 
+// isDocBookNote tells a note that is named by a class that may mean many things, by its title.
 func isDocBookNote(n *html.Node) bool {
 	return n.Data == "div" && hasClass(n, docbook) && first(n, func(c *html.Node) bool { return headings[c.Data] && hasClass(c, titles) }) != nil
 }
@@ -146,7 +150,7 @@ func shapeAdmonition(n *html.Node) {
 	title := first(n, func(c *html.Node) bool {
 		return hasClass(c, titles) || strings.Contains(attr(c, "class"), "admonitionHeading")
 	})
-	if hasClass(n, set("admonitionblock")) {
+	if hasClass(n, iconTables) {
 		n = shapeIconTable(n, &title)
 	}
 	if title != nil {
@@ -167,8 +171,8 @@ func shapeAdmonition(n *html.Node) {
 
 // shapeIconTable takes apart the table in which Asciidoctor puts the sign and the text of a note.
 func shapeIconTable(n *html.Node, title **html.Node) *html.Node {
-	icon := first(n, func(c *html.Node) bool { return c.Data == "td" && hasClass(c, set("icon")) })
-	body := first(n, func(c *html.Node) bool { return c.Data == "td" && hasClass(c, set("content")) })
+	icon := first(n, func(c *html.Node) bool { return c.Data == "td" && hasClass(c, icons) })
+	body := first(n, func(c *html.Node) bool { return c.Data == "td" && hasClass(c, iconTexts) })
 	if icon == nil || body == nil {
 		return n
 	}
@@ -195,133 +199,4 @@ func shapeTask(n *html.Node) {
 	}
 	n.Parent.InsertBefore(text(mark), n)
 	remove(n)
-}
-
-// Tabs.
-
-var (
-	panels      = set("tabbed-block tabbed-content sd-tab-content tab-pane tab-content tabs-content tabpanel tab-panel")
-	labelLists  = set("tabbed-labels nav-tabs tabs")
-	labelled    = set("tabbed-content sd-tab-content")
-	panelBlocks = set("tabbed-content blocks tab-content")
-)
-
-// isPanel tells what is shown when its tab is chosen.
-func isPanel(n *html.Node) bool {
-	return attr(n, "role") == "tabpanel" || hasClass(n, panels) || attr(n, "data-kept") != ""
-}
-
-// labelTabs gives each panel of tabs its label as a line of its own, since all of them are shown.
-func labelTabs(root *html.Node) {
-	byID := make(map[string]*html.Node)
-	walk(root, func(n *html.Node) bool {
-		if id := attr(n, "id"); id != "" && isPanel(n) && byID[id] == nil {
-			byID[id] = n
-		}
-		return true
-	})
-	var spent []*html.Node
-	walk(root, func(n *html.Node) bool {
-		switch {
-		case attr(n, "role") == "tablist", hasClass(n, labelLists) && n.Data != "body":
-			if labelList(n, byID) {
-				spent = append(spent, n)
-				return false
-			}
-		case n.Data == "label":
-			if labelNext(n) {
-				spent = append(spent, n)
-			}
-		}
-		return true
-	})
-	for _, n := range spent {
-		remove(n)
-	}
-}
-
-// labelList labels the panels of a list of tabs: those that the tabs name, else as many as there are tabs, after the list.
-func labelList(list *html.Node, byID map[string]*html.Node) bool {
-	tabs := outermost(list, func(n *html.Node) bool { return attr(n, "role") == "tab" })
-	if len(tabs) == 0 {
-		tabs = outermost(list, func(n *html.Node) bool { return n.Data == "label" || n.Data == "a" || n.Data == "button" })
-	}
-	if len(tabs) < 2 || len(tabs) > 100 {
-		return false
-	}
-	var bodies []*html.Node
-	for _, t := range tabs {
-		if p := byID[controls(t)]; p != nil && !slices.Contains(bodies, p) {
-			bodies = append(bodies, p)
-		}
-	}
-	if len(bodies) != len(tabs) {
-		bodies = panelsAfter(list)
-	}
-	if len(bodies) != len(tabs) {
-		return false
-	}
-	for i, t := range tabs {
-		label(bodies[i], textOf(t))
-	}
-	return true
-}
-
-// controls is the id of the panel that a tab names.
-func controls(tab *html.Node) string {
-	for n := tab; n != nil; n = firstNamed(n, "a") {
-		for _, key := range []string{"aria-controls", "data-bs-target", "data-target", "href"} {
-			if v := attr(n, key); v != "" && (key == "aria-controls" || strings.HasPrefix(v, "#")) {
-				return strings.TrimPrefix(v, "#")
-			}
-		}
-	}
-	return ""
-}
-
-// panelsAfter are the panels that follow a list of tabs.
-func panelsAfter(list *html.Node) (found []*html.Node) {
-	for s := list.NextSibling; s != nil; s = s.NextSibling {
-		switch {
-		case s.Type != html.ElementNode:
-		case attr(s, "role") == "tabpanel":
-			found = append(found, s)
-		case hasClass(s, panelBlocks):
-			for c := s.FirstChild; c != nil; c = c.NextSibling {
-				if c.Type == html.ElementNode {
-					found = append(found, c)
-				}
-			}
-			return found
-		default:
-			if inner := outermost(s, func(n *html.Node) bool { return attr(n, "role") == "tabpanel" }); len(found) == 0 && len(inner) > 0 {
-				return inner
-			}
-		}
-	}
-	return found
-}
-
-// labelNext labels the panel that follows its own label.
-func labelNext(l *html.Node) bool {
-	n := l.NextSibling
-	for n != nil && n.Type == html.TextNode && strings.TrimSpace(n.Data) == "" {
-		n = n.NextSibling
-	}
-	if n != nil && hasClass(n, labelled) && first(n, func(c *html.Node) bool { return hasClass(c, set("tabbed-block")) }) == nil {
-		label(n, textOf(l))
-		return true
-	}
-	return false
-}
-
-// label writes the label of a panel into it, and keeps it although it is hidden.
-func label(panel *html.Node, name string) {
-	removeAttr(panel, "hidden", "aria-hidden", "style")
-	setAttr(panel, "data-kept", "1")
-	if panel.Data == "pre" {
-		panel.Parent.InsertBefore(element("p", element("strong", text(name))), panel)
-		return
-	}
-	panel.InsertBefore(element("p", element("strong", text(name))), panel.FirstChild)
 }

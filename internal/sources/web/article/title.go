@@ -7,10 +7,10 @@ import (
 	"golang.org/x/net/html"
 )
 
-// separators part the title of a page from the name of its site.
+// separators part the title of a page from the name of its site; the name comes last with the first five.
 var separators = []string{" | ", " — ", " – ", " - ", " · ", " :: ", " » ", " « ", ": ", " • "}
 
-// title finds the title of a page: the heading of its content when there is one, else what the head says without the name of the site.
+// titleOf finds the title of a page: the heading of its content when there is one, else what the head says without the name of the site.
 func (h *head) titleOf(c content, body *html.Node) string {
 	heading := headingOf(firstNamed(c.node, "h1"))
 	if c.title != nil && !inside(c.title, c.node) {
@@ -21,19 +21,9 @@ func (h *head) titleOf(c content, body *html.Node) string {
 	if heading != "" && (h.agrees(heading) || len(outermost(c.node, isH1)) == 1) {
 		return heading
 	}
-	if first := headingOf(first(c.node, isHeading)); heading == "" && first != "" && h.begins(first) {
-		return first
-	}
-	outside := headingOf(first(body, isHeadingOfPage))
-	if heading == "" && outside != "" {
-		if h.begins(outside) || headingOf(first(c.node, isHeading)) == outside {
-			return outside
-		}
-		if page := h.before(outside); page != "" {
-			return page
-		}
-		if h.agrees(outside) {
-			return outside
+	if heading == "" {
+		if t := h.titleBeside(c, body); t != "" {
+			return t
 		}
 	}
 	switch {
@@ -45,6 +35,27 @@ func (h *head) titleOf(c content, body *html.Node) string {
 	return heading
 }
 
+// titleBeside finds the title of a content that has no heading of the first level: its first heading, or one of the page
+// outside of it, where the head says the same.
+func (h *head) titleBeside(c content, body *html.Node) string {
+	inner := headingOf(first(c.node, isHeading))
+	if inner != "" && h.begins(inner) {
+		return inner
+	}
+	outside := headingOf(first(body, isHeadingOfPage))
+	switch page := h.before(outside); {
+	case outside == "":
+		return ""
+	case h.begins(outside), inner == outside:
+		return outside
+	case page != "":
+		return page
+	case h.agrees(outside):
+		return outside
+	}
+	return ""
+}
+
 func isH1(n *html.Node) bool { return n.Data == "h1" }
 
 // siteTitles are classes of headings that name the site.
@@ -53,8 +64,8 @@ var siteTitles = set("menu-title site-title navbar-brand logo brand")
 // before is the title of the head without the name of the site behind it.
 func (h *head) before(site string) string {
 	for _, s := range separators[:5] {
-		if page, ok := strings.CutSuffix(same(h.title), s+same(site)); ok {
-			return strings.TrimSpace(h.title[:min(len(page), len(h.title))])
+		if i := strings.LastIndex(h.title, s); i > 0 && strings.EqualFold(h.title[i+len(s):], site) {
+			return strings.TrimSpace(h.title[:i])
 		}
 	}
 	return ""
@@ -66,12 +77,7 @@ func (h *head) begins(heading string) bool {
 	if !ok || rest == "" {
 		return ok
 	}
-	for _, s := range append(separators, " (") {
-		if strings.HasPrefix(rest, s) {
-			return true
-		}
-	}
-	return false
+	return strings.HasPrefix(rest, " (") || slices.ContainsFunc(separators, func(s string) bool { return strings.HasPrefix(rest, s) })
 }
 
 // isHeadingOfPage tells a heading that is not one of the site.
