@@ -250,7 +250,8 @@ func (r *Repo) makeListing(ctx context.Context, t *tip, commit string, held *os.
 	if known.Looked != nil {
 		known.Looked(len(w.out))
 	}
-	b := encode(&listing{commit: commit, spec: t.spec(), ref: t.shown, when: when}, w.out)
+	b := encode(&listing{commit: commit, spec: t.spec(), ref: t.shown, root: slashed(r.path), when: when}, w.out)
+	w.out = nil
 	if err := r.save(b); err != nil {
 		return nil, err
 	}

@@ -226,7 +226,7 @@ func FuzzListing(f *testing.F) {
 				l.entry(i)
 			}
 		}
-		if strings.Contains(path+raw, "\x00") {
+		if raw == "" || strings.Contains(path+raw, "\x00") {
 			return
 		}
 		b := encode(&listing{commit: "c"}, []entry{{path: path, raw: raw, kind: isDocument, rest: "id"}})

@@ -211,6 +211,9 @@ func (w *walker) entry(ctx context.Context, p place, e *treeEntry) error {
 		}
 	default:
 		if asFile() {
+			if strings.HasSuffix(real, path) {
+				path = real[len(real)-len(path):] // the same bytes, once in memory
+			}
 			w.out = append(w.out, entry{path: path, raw: real, kind: isDocument, rest: e.id})
 		}
 	}
