@@ -56,11 +56,7 @@ func (g *getting) try(ctx context.Context, h *host) (*exchange, *failure) {
 	started := time.Now()
 	tctx, cancel := context.WithDeadlineCause(ctx, started.Add(c.opts.Timeout), errTooSlow)
 	x := &exchange{host: h, started: started, cancel: cancel, cause: func() error { return context.Cause(tctx) }}
-	req, err := g.build(tctx, h, x)
-	if err != nil {
-		x.end()
-		return nil, g.forbidden(err)
-	}
+	req := g.build(tctx, h, x)
 	g.page.Requests++
 	c.requests.Add(1)
 	resp, err := transport.RoundTrip(req) //nolint:bodyclose // closed by discard, or by the caller of Get
@@ -108,14 +104,9 @@ func (g *getting) admitted(h *host) (*http.Transport, *failure) {
 }
 
 // build makes the request for the address at hand.
-func (g *getting) build(ctx context.Context, to *host, x *exchange) (*http.Request, error) {
+func (g *getting) build(ctx context.Context, to *host, x *exchange) *http.Request {
 	c := g.client
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
-	if err != nil {
-		return nil, err // never: there is nothing in it that could be wrong
-	}
-	req.URL, req.Host = g.at, g.at.Host
-	h := req.Header
+	h := make(http.Header, 6)
 	h["User-Agent"], h["Accept"], h["Accept-Encoding"] = c.userAgent, accepted, packings
 	if accept := strings.TrimSpace(g.request.Accept); accept != "" && isLine(accept) {
 		h["Accept"] = []string{accept}
@@ -125,7 +116,9 @@ func (g *getting) build(ctx context.Context, to *host, x *exchange) (*http.Reque
 		x.authorized = true
 		maps.Copy(h, c.headers)
 	}
-	return req, nil
+	return (&http.Request{
+		Method: http.MethodGet, URL: g.at, Host: g.at.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
 }
 
 // log writes one line for a request. Neither query nor headers nor bodies are part of it.

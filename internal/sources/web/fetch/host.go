@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -26,6 +27,8 @@ type host struct {
 	slots   chan struct{}
 	limiter *rate.Limiter
 
+	calm atomic.Bool // there is nothing to wait for and nothing to forget: mu need not be taken; set by settle
+
 	mu         sync.Mutex
 	asked      rate.Limit    // guarded by mu, as all below; from the configuration
 	crawlDelay time.Duration // from robots.txt
@@ -43,7 +46,9 @@ func newHost(name string, refused error, concurrency int, perSecond float64) *ho
 	if perSecond > 0 {
 		asked = rate.Limit(perSecond)
 	}
-	return &host{name: name, refused: refused, slots: make(chan struct{}, concurrency), limiter: rate.NewLimiter(asked, 1), asked: asked}
+	h := &host{name: name, refused: refused, slots: make(chan struct{}, concurrency), limiter: rate.NewLimiter(asked, 1), asked: asked}
+	h.settle()
+	return h
 }
 
 // enter waits for the turn of one request. The slot that it took is given back with leave.
@@ -66,20 +71,23 @@ func (h *host) enter(ctx context.Context) error {
 func (h *host) leave() { <-h.slots }
 
 func (h *host) takeTurn(ctx context.Context) error {
+	if h.calm.Load() {
+		return nil
+	}
 	h.mu.Lock()
 	var wait time.Duration
 	if !h.pause.IsZero() {
 		wait = time.Until(h.pause)
 	}
+	if wait <= 0 {
+		h.pause = time.Time{}
+	}
 	if h.slowed > 0 && time.Since(h.slowedAt) > slowedFor {
 		h.slowed = 0
 		h.setLimit()
 	}
-	unlimited := h.limiter.Limit() == rate.Inf
+	h.settle()
 	h.mu.Unlock()
-	if wait <= 0 && unlimited {
-		return h.down(true) // as nearly always
-	}
 	if err := h.down(false); err != nil {
 		return err
 	}
@@ -97,6 +105,9 @@ func (h *host) takeTurn(ctx context.Context) error {
 
 // down is why the host is left out; nil when it may be asked. look lets one request through after a while.
 func (h *host) down(look bool) error {
+	if h.calm.Load() {
+		return nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.downUntil.IsZero() {
@@ -124,6 +135,7 @@ func (e *leftOutError) Error() string { return e.host + " is left out for now" }
 func (h *host) failed(err string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.settle()
 	h.failures++
 	if h.failures >= maxFailures {
 		h.trip(err)
@@ -134,6 +146,7 @@ func (h *host) failed(err string) {
 func (h *host) overloaded(err string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.settle()
 	h.overloads++
 	if h.overloads >= maxOverloads {
 		h.trip(err)
@@ -144,6 +157,7 @@ func (h *host) overloaded(err string) {
 func (h *host) giveUp(err string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.settle()
 	h.trip(err)
 }
 
@@ -155,8 +169,12 @@ func (h *host) trip(err string) {
 
 // answered notes an answer; good tells one that a working site gives.
 func (h *host) answered(good bool) {
+	if h.calm.Load() {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.settle()
 	h.failures = 0
 	if good {
 		h.overloads = 0
@@ -168,6 +186,7 @@ func (h *host) answered(good bool) {
 func (h *host) wait(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.settle()
 	if until := time.Now().Add(d); until.After(h.pause) {
 		h.pause = until
 	}
@@ -184,6 +203,7 @@ func (h *host) slowDown() {
 	h.slowed = max(min(firstSlow, h.limiter.Limit()/2), slowest)
 	h.slowedAt = now
 	h.setLimit()
+	h.settle()
 }
 
 // keepDistance applies the delay that robots.txt asks for.
@@ -192,6 +212,7 @@ func (h *host) keepDistance(d time.Duration) {
 	defer h.mu.Unlock()
 	h.crawlDelay = min(d, maxCrawlDelay)
 	h.setLimit()
+	h.settle()
 }
 
 // setLimit is called with mu held.
@@ -204,6 +225,11 @@ func (h *host) setLimit() {
 		limit = min(limit, h.slowed)
 	}
 	h.limiter.SetLimit(limit)
+}
+
+// settle is called with mu held, after each change.
+func (h *host) settle() {
+	h.calm.Store(h.limiter.Limit() == rate.Inf && h.slowed == 0 && h.pause.IsZero() && h.downUntil.IsZero() && h.failures == 0 && h.overloads == 0)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
