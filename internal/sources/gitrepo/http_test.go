@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -365,5 +366,49 @@ func TestUnreachable(t *testing.T) {
 		if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), r.cache.root) {
 			t.Errorf("%s: %v, want %q", tt.repo, err, tt.want)
 		}
+	}
+}
+
+// All targets of a run are given the same version, whatever happens between their scans and whoever else scans.
+func TestRunsShareALook(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	o.put("a.md", []byte("1"))
+	r := o.withRef("")
+	in := func(run uint64) string {
+		o.flush()
+		l := &sourcetest.Listing{}
+		if err := r.Scan(t.Context(), sources.Known{Run: run}, l); err != nil {
+			return "an error"
+		}
+		return strings.Join(l.Paths(), " ")
+	}
+	first := in(1)
+	o.put("b.md", []byte("2"))
+	if a, b, c := in(2), in(1), in(0); first != "a.md" || a != "a.md b.md" || b != first || c != a {
+		t.Errorf("the first run is given %q and then %q, the second %q, one of no run %q", first, b, a, c)
+	}
+	o.stop()
+	back := o.away()
+	failed := in(3)
+	back()
+	if again, fresh := in(3), in(4); failed != "an error" || again != failed || fresh != "a.md b.md" {
+		t.Errorf("a run with a failed look: %q, then %q; the next one %q", failed, again, fresh)
+	}
+}
+
+func TestSilentServer(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	r := o.open(func(c *Config, _ *sources.Options) { c.Repo = "http://" + l.Addr().String() + "/x.git" })
+	r.patience = 300 * time.Millisecond
+	err = r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
+	if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "does not answer in time") {
+		t.Error(err)
 	}
 }

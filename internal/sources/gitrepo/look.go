@@ -44,7 +44,7 @@ func (r *Repo) findTip(ctx context.Context) (*tip, error) {
 	} else {
 		args = append(args, branch, tagged, tagged+"^{}")
 	}
-	out, err := r.network(ctx, command{args: args, limit: lookLimit})
+	out, err := r.network(ctx, command{args: args, limit: r.patience})
 	if err != nil {
 		return nil, r.trouble(ctx, err)
 	}
@@ -125,8 +125,10 @@ func (r *Repo) look(ctx context.Context, known sources.Known) (*listing, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if known.Run != 0 && r.shared.run == known.Run && r.shared.done {
-		return r.shared.listing, r.shared.err
+	for _, s := range r.shared {
+		if known.Run != 0 && s.run == known.Run {
+			return s.listing, s.err
+		}
 	}
 	start := time.Now()
 	requests, received := r.requests.Load(), r.received.Load()
@@ -136,7 +138,12 @@ func (r *Repo) look(ctx context.Context, known sources.Known) (*listing, error) 
 		cost.NotModified = cost.Requests
 	}
 	r.noteCost(known.Run, cost)
-	r.shared = sharedLook{run: known.Run, listing: l, err: err, done: ctx.Err() == nil}
+	if known.Run != 0 && ctx.Err() == nil {
+		if len(r.shared) == maxShared {
+			r.shared = append(r.shared[:0], r.shared[1:]...)
+		}
+		r.shared = append(r.shared, sharedLook{run: known.Run, listing: l, err: err})
+	}
 	return l, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -29,17 +30,18 @@ type Repo struct {
 	access access
 	log    *slog.Logger
 
-	git     *git
-	cache   *cache
-	objects *objects
-	largest int64 // bytes of a document
-	most    int   // documents
+	git      *git
+	cache    *cache
+	objects  *objects
+	largest  int64         // bytes of a document
+	most     int           // documents
+	patience time.Duration // with a look at the tip
 
 	requests, received atomic.Int64
 	opens              atomic.Int64
 
 	looking chan struct{} // holds one token while nobody looks; it guards shared and checked
-	shared  sharedLook
+	shared  []sharedLook
 	checked bool
 
 	mu      sync.Mutex
@@ -54,8 +56,10 @@ type sharedLook struct {
 	run     uint64
 	listing *listing
 	err     error
-	done    bool
 }
+
+// maxShared is how many runs may be under way at once and still share their looks.
+const maxShared = 4
 
 type runCost struct {
 	run  uint64
