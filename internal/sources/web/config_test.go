@@ -1,8 +1,10 @@
 package web
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"kbsyncd/internal/secret"
 )
@@ -27,6 +29,13 @@ func TestValidate(t *testing.T) {
 		{"header", func(c *Config) { c.Headers = map[string]secret.String{"X-Token": secret.New("t")} }, ""},
 		{"header name", func(c *Config) { c.Headers = map[string]secret.String{"X Token": secret.New("t")} }, "headers"},
 		{"reserved header", func(c *Config) { c.Headers = map[string]secret.String{"host": secret.New("t")} }, "headers.host"},
+		{"selector", func(c *Config) { c.Selector = "article > .body" }, ""},
+		{"no selector", func(c *Config) { c.Selector = "article >" }, "selector"},
+		{"selector without an article", func(c *Config) { c.Selector, c.Content = "article", "raw" }, "selector"},
+		{"concurrency", func(c *Config) { c.Concurrency = 0 }, "concurrency"},
+		{"rate", func(c *Config) { c.Rate = math.NaN() }, "rate"},
+		{"slow", func(c *Config) { c.Rate = 0.1 }, ""},
+		{"timeout", func(c *Config) { c.Timeout = time.Millisecond }, "timeout"},
 		{"missing_after", func(c *Config) { c.MissingAfter = 0 }, "missing_after"},
 	} {
 		c := NewConfig()

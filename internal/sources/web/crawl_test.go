@@ -182,3 +182,24 @@ func TestStateless(t *testing.T) {
 	srv.set("/a/", srv.pages["/a"])
 	want(t, s, "a b index", "")
 }
+
+// robots.txt decides about what a sitemap lists, not about what is listed by hand. A page that it forbids later stays.
+func TestRobots(t *testing.T) {
+	srv := newServer(t)
+	srv.set("/robots.txt", answer{body: "User-agent: *\nDisallow: /b\n"})
+	for _, p := range []string{"/a", "/b", "/c"} {
+		srv.html(p, "page "+p)
+	}
+	m := newSpy()
+	how := func(c *Config) {
+		c.Sitemap, c.Exclude = srv.URL+"/sitemap.xml", []string{"/.left-out"}
+	}
+	want(t, open(t, opening{memory: m}, how), "a c", "")
+	want(t, open(t, opening{}, func(c *Config) { how(c); c.URLs = []string{srv.URL + "/b"} }), "a b c", "")
+	want(t, open(t, opening{}, func(c *Config) { how(c); c.IgnoreRobots = true }), "a b c", "")
+	srv.set("/robots.txt", answer{body: "User-agent: *\nDisallow: /a\nDisallow: /b\n"})
+	l := want(t, open(t, opening{memory: m}, how), "c", "!a")
+	if got := problem(t, l, "a"); !strings.Contains(got, "leave it out with exclude, or set ignore_robots") {
+		t.Error(got)
+	}
+}

@@ -28,6 +28,7 @@ type entry struct {
 	changed        int64    // when the content last was another one; seconds since 1970
 	rule           rule     // what listed it
 	from           string   // over which page or sitemap
+	stored         stamp    // of what it was read from; not stored itself
 }
 
 // held tells whether the content of the page was had once.

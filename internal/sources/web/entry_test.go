@@ -25,7 +25,7 @@ func TestEntry(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(e, got, cmp.AllowUnexported(entry{})); diff != "" {
+		if diff := cmp.Diff(e, got, cmp.AllowUnexported(entry{}, stamp{})); diff != "" {
 			t.Errorf("%s (-written +read):\n%s", name, diff)
 		}
 		for i := range b {
@@ -74,7 +74,7 @@ func TestDamagedMemory(t *testing.T) {
 	m.values = map[string][]byte{"p " + srv.URL + "/a": []byte("nonsense"), "listing": {1, 2, 3}, "from the future": {9}}
 	s := open(t, opening{memory: m}, fromSitemap(srv))
 	want(t, s, "a", "")
-	if r, err := load(m); err != nil || len(r.damaged) != 0 || !r.pages[srv.URL+"/a"].held() || r.listing.sitemap.had != 2 {
+	if r, err := load(m, nil); err != nil || len(r.damaged) != 0 || !r.pages[srv.URL+"/a"].held() || r.listing.sitemap.had != 2 {
 		t.Errorf("the memory is now %+v, %v", r, err)
 	}
 }

@@ -19,7 +19,7 @@ func (s *Site) Explain(path string) []string {
 	}
 	var r *result
 	if r = s.last(); r == nil {
-		old, err := load(s.memory)
+		old, err := load(s.memory, nil)
 		if err != nil {
 			return []string{kb.Printable(err.Error())}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 )
 
@@ -43,6 +45,8 @@ const (
 	isDocument                // its content is known
 	isTrouble                 // it cannot be had now
 )
+
+func (o outcome) String() string { return [...]string{"nothing", "document", "trouble"}[o] }
 
 // page is one address in one look. Only the goroutine that looks at it writes to it.
 type page struct {
@@ -107,10 +111,11 @@ func (p *page) nothing(format string, args ...any) {
 
 // look looks at the site. A failure of the listing is part of the result; the error is for what makes a result impossible.
 func (s *Site) look(ctx context.Context, known sources.Known) (*result, error) {
-	old, err := load(s.memory)
+	old, err := load(s.memory, s.loaded)
 	if err != nil {
 		return nil, fmt.Errorf("read what is remembered of the site: %w", err)
 	}
+	s.loaded = old
 	l := s.newLook()
 	l.known, l.old, l.next = known, old, old.listing
 	if l.next.settings != s.listingSettings {
@@ -118,6 +123,7 @@ func (s *Site) look(ctx context.Context, known sources.Known) (*result, error) {
 	}
 	if r := s.last(); r != nil {
 		l.before = r.pages
+		l.pages, l.order = make(map[string]*page, len(r.pages)), make([]*page, 0, len(r.pages))
 	}
 	before := s.traffic()
 	if err := l.run(ctx); err != nil {
@@ -182,37 +188,52 @@ func (l *look) addAs(address string, u *url.URL, by rule, from string) (*page, b
 // visit looks at pages, several at a time.
 func (l *look) visit(ctx context.Context, pages []*page) error {
 	g, gctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
 	// The client holds back requests; what was answered is worked on meanwhile.
-	g.SetLimit(2 * l.cfg.Concurrency * min(len(l.hosts), 16))
-	for _, p := range pages {
-		if gctx.Err() != nil {
-			break
-		}
+	for range min(len(pages), 2*l.cfg.Concurrency*min(len(l.hosts), 16)) {
 		g.Go(func() error {
-			started := time.Now()
-			err := l.ask(gctx, p)
-			p.took = time.Since(started)
-			if err := ctx.Err(); err != nil {
-				return err
+			for gctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(pages) {
+					return nil
+				}
+				if err := l.visitOne(gctx, pages[i]); err != nil {
+					return err
+				}
 			}
-			if _, disk := errors.AsType[errCache](err); disk {
-				return err
-			}
-			if err != nil {
-				p.trouble(err, l.cfg.MissingAfter)
-			}
-			l.noteFound(p)
-			n := l.seen.Add(1)
-			if l.known.Looked != nil {
-				l.known.Looked(int(n))
-			}
-			return nil
+			return gctx.Err()
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return ctx.Err()
+}
+
+// visitOne looks at a page. Its error ends the look.
+func (l *look) visitOne(ctx context.Context, p *page) error {
+	started := time.Now()
+	err := l.ask(ctx, p)
+	p.took = time.Since(started)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, disk := errors.AsType[errCache](err); disk {
+		return err
+	}
+	if err != nil {
+		p.trouble(err, l.cfg.MissingAfter)
+	}
+	l.noteFound(p)
+	if l.log.Enabled(ctx, slog.LevelDebug) {
+		l.log.Debug("looked at a page", "address", kb.Printable(shown(p.address)), "outcome", p.outcome.String(), "requests", p.requests,
+			"not_modified", p.unmodified, "bytes", p.received, "err", p.err)
+	}
+	n := l.seen.Add(1)
+	if l.known.Looked != nil {
+		l.known.Looked(int(n))
+	}
+	return nil
 }
 
 // noteFound puts into the memory of a page over what it was found.

@@ -43,7 +43,7 @@ func (l *look) resolve() *result {
 			continue
 		}
 		if to := l.real(p, crowded); to != p {
-			p.nothing("it is the same page as %s", to.address)
+			p.nothing("it is the same page as %s", shown(to.address))
 			continue
 		}
 		if p.outcome == isDocument && p.now.refresh != "" {
@@ -107,10 +107,10 @@ func (p *page) second(path string, first *page) (it item, ok bool) {
 	case p.outcome == isTrouble:
 		return p.item(path), true
 	case first.now != nil && (first.now.print == p.now.print || first.now.at(first.address) == p.now.at(p.address)):
-		p.nothing("it is the same page as %s", first.address)
+		p.nothing("it is the same page as %s", shown(first.address))
 		return item{}, false
 	}
-	p.nothing("%s has the same key", first.address)
+	p.nothing("%s has the same key", shown(first.address))
 	return item{path: path, address: p.address, err: fault.New(errPage, "the addresses %s and %s give the same key and are different pages; the first one is taken",
 		kb.Printable(shown(first.address)), kb.Printable(shown(p.address))).WithHint("leave one of them out with exclude")}, true
 }

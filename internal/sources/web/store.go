@@ -40,9 +40,12 @@ type tally struct {
 	runs int // how many times in a row
 }
 
-// load reads the memory. What is damaged counts as forgotten.
-func load(m sources.Memory) (*remembered, error) {
-	r := &remembered{pages: map[string]*entry{}, maps: map[string]*entry{}}
+// load reads the memory. What is damaged counts as forgotten, and what is as it was when it was last read is taken from there.
+func load(m sources.Memory, last *remembered) (*remembered, error) {
+	if last == nil {
+		last = &remembered{}
+	}
+	r := &remembered{pages: make(map[string]*entry, len(last.pages)), maps: map[string]*entry{}}
 	err := m.Load(func(key string, value []byte) error {
 		if key == listingKey {
 			l, err := decodeListing(value)
@@ -53,11 +56,16 @@ func load(m sources.Memory) (*remembered, error) {
 			}
 			return nil
 		}
-		e, err := decodeEntry(value)
 		address, isPage := strings.CutPrefix(key, pageKey)
+		if e := last.pages[address]; isPage && e != nil && e.stored == stampOf(value) {
+			r.pages[address] = e
+			return nil
+		}
+		e, err := decodeEntry(value)
 		mapAddress, isMap := strings.CutPrefix(key, mapKey)
 		switch {
 		case err == nil && isPage:
+			e.stored = stampOf(value)
 			r.pages[address] = e
 		case err == nil && isMap:
 			r.maps[mapAddress] = e
@@ -67,6 +75,19 @@ func load(m sources.Memory) (*remembered, error) {
 		return nil
 	})
 	return r, err
+}
+
+// stamp tells apart the versions of a stored entry: its length and its checksum. Two that look alike cost nothing but a full answer.
+type stamp struct {
+	size int
+	sum  uint32
+}
+
+func stampOf(b []byte) stamp {
+	if len(b) < 4 {
+		return stamp{}
+	}
+	return stamp{len(b), binary.LittleEndian.Uint32(b[len(b)-4:])}
 }
 
 // changes are what has to be written so that the memory holds now and not old.

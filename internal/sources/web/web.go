@@ -34,7 +34,9 @@ type Site struct {
 	// What pages and listings that were seen with other settings are not compared with.
 	pageSettings, listingSettings uint64
 
-	turn chan struct{} // held by the one look that is under way; it owns results
+	turn chan struct{} // held by the one look that is under way; it owns results and loaded
+
+	loaded *remembered // what the last look began with
 
 	mu         sync.Mutex
 	freshUntil map[string]int64 // by address: seconds since 1970
