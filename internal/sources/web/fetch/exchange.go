@@ -36,7 +36,7 @@ func (x *exchange) end() {
 
 // discard reads a short rest, so that the connection can be used again, and ends.
 func (x *exchange) discard() {
-	if n := x.resp.ContentLength; n != 0 && n <= maxDrain {
+	if n := x.resp.ContentLength; n != 0 && n <= maxDrain && x.resp.Body != http.NoBody {
 		_, _ = io.CopyN(io.Discard, x.resp.Body, maxDrain)
 	}
 	_ = x.resp.Body.Close()
