@@ -112,7 +112,6 @@ var fences = []struct {
 	{"github.com/tetratelabs/wazero", "internal/convert/pdf", true},
 	{"github.com/xuri/excelize", "internal/convert/sheet", true},
 	{"code.dny.dev/ssrf", "internal/sources/web/fetch", true},
-	{"github.com/temoto/robotstxt", "internal/sources/web/fetch", true},
 	{"github.com/andybalholm/cascadia", "internal/sources/web/article", true},
 	{"codeberg.org/readeck/go-readability", "internal/sources/web/article internal/bench", true},
 	{"github.com/getkin/kin-openapi", "*test", true},
