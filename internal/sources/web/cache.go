@@ -139,13 +139,13 @@ func (c *cache) open(d kb.Digest) (*os.File, bool) {
 }
 
 // has tells whether content seems to be there; open may still find it damaged.
-func (c *cache) has(d kb.Digest) bool {
+func (c *cache) has(d kb.Digest, size int64) bool {
 	p := c.path(d)
 	if p == "" {
 		return false
 	}
-	_, err := os.Stat(p)
-	return err == nil
+	info, err := os.Stat(p)
+	return err == nil && info.Size() == size
 }
 
 // prune removes all content but that in keep.

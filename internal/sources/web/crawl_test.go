@@ -203,3 +203,23 @@ func TestRobots(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A site whose links mostly lead to what is not for everybody is crawled nevertheless, once it is clear that they stay so.
+func TestCrawlOfAClosedSite(t *testing.T) {
+	srv := newServer(t)
+	srv.html("/", "start", "/a", "/b", "/c")
+	for _, p := range []string{"/a", "/b", "/c"} {
+		srv.set(p, answer{status: http.StatusForbidden})
+	}
+	m := newSpy()
+	s := open(t, opening{memory: m}, crawling(srv, "/"))
+	for range 2 {
+		incomplete(t, s, "is not known; nothing is deleted")
+	}
+	want(t, s, "index", "a b c")
+	saves := m.saves
+	want(t, s, "index", "a b c")
+	if m.saves != saves {
+		t.Error("an unchanged scan wrote to the memory")
+	}
+}

@@ -120,7 +120,7 @@ func (l *look) takeSitemap(f sitemap, at string, found map[string]string, visite
 func (l *look) getSitemap(ctx context.Context, address string) (sitemap, error) {
 	old := l.old.maps[address]
 	r := fetch.Request{URL: address, MaxBytes: maxSitemap, Accept: "application/xml,text/xml,text/plain;q=0.8,*/*;q=0.5"}
-	if old.held() && l.cache.has(old.print) {
+	if old.held() && l.cache.has(old.print, old.size) {
 		r.ETag, r.LastModified = old.etag, old.modified
 	}
 	got, err := l.client.Get(ctx, r)
@@ -149,7 +149,7 @@ func (l *look) getSitemap(ctx context.Context, address string) (sitemap, error) 
 		return s, nil
 	}
 	encoded := s.encode()
-	if old == nil || kb.Sum(encoded) != old.print || !l.cache.has(old.print) {
+	if old == nil || kb.Sum(encoded) != old.print || !l.cache.has(old.print, old.size) {
 		l.wrote.Store(true)
 	}
 	if e.print, e.size, err = l.cache.add(bytesReader(encoded)); err != nil {

@@ -71,8 +71,8 @@ type page struct {
 	took       time.Duration
 }
 
-// loud tells whether trouble with a page is a failure: a page that only some link leads to may never have been one.
-func (p *page) loud() bool { return p.rule != byLink || p.old.held() }
+// loud tells whether trouble with a page is a failure: what only some link leads to may never have been a document.
+func (p *page) loud() bool { return p.rule != byLink || (p.old.held() && !p.old.noIndex) }
 
 // trouble notes that a page cannot be had. What was remembered of it stays. most is how often in a row that may happen to a link before
 // it counts as one that leads nowhere.
@@ -256,7 +256,7 @@ func (l *look) lacks(err error) {
 func (l *look) missed() {
 	failed, last := 0, error(nil)
 	for _, p := range l.order {
-		if p.outcome == isTrouble {
+		if p.outcome == isTrouble && (p.loud() || p.unlinked) {
 			failed, last = failed+1, p.err
 		}
 	}

@@ -113,10 +113,10 @@ func (l *look) takeContent(ctx context.Context, p *page, e *entry, got *fetch.Pa
 	}
 	if l.cfg.Content == "raw" {
 		e.typ, e.way = extensionFor(p.path, media, head), ""
-		err = l.keep(e, bytes.NewReader(src))
+		err = l.keepBytes(e, src)
 	} else {
 		e.typ = ".md"
-		err = l.keep(e, bytes.NewReader(a.Markdown))
+		err = l.keepBytes(e, a.Markdown)
 	}
 	return err
 }
@@ -164,6 +164,15 @@ func (l *look) describe(p *page, e *entry, a article.Page) {
 		}
 	}
 	slices.Sort(e.links)
+}
+
+// keepBytes is keep for content that is in memory, and writes nothing that is there already.
+func (l *look) keepBytes(e *entry, content []byte) error {
+	if d := kb.Sum(content); l.cache.has(d, int64(len(content))) {
+		e.print, e.size = d, int64(len(content))
+		return nil
+	}
+	return l.keep(e, bytes.NewReader(content))
 }
 
 // keep puts the content of a document into the cache.
