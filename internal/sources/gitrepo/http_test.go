@@ -136,6 +136,9 @@ func TestHTTP(t *testing.T) {
 			s := o.serve(tt.serve)
 			r := o.open(overHTTP(s, func(c *Config, _ *sources.Options) { c.Path, c.PublicURL = "docs", "https://example.com/{page}" }))
 			l := sourcetest.Scan(t, r)
+			if r.Shape() != "https://example.com/{page}" {
+				t.Errorf("shape %q", r.Shape())
+			}
 			if len(l.Documents) != 20 || l.Documents[3].Key != "docs/p03.md" || l.Documents[3].Public.Of("p03.md") != "https://example.com/p03" {
 				t.Fatalf("documents: %q", l.Paths())
 			}

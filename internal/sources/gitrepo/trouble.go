@@ -85,8 +85,11 @@ func foreign(err error) bool {
 		return true
 	}
 	_, _, known := recognise(f.stderr)
-	return known || refusesIDs(err) || len(notOurs(err)) > 0 || strings.Contains(f.stderr, "couldn't find remote ref")
+	return known || fromAfar.MatchString(f.stderr) || refusesIDs(err) || len(notOurs(err)) > 0 || strings.Contains(f.stderr, "couldn't find remote ref")
 }
+
+// fromAfar is in what git says of a server, also where what is wrong with it is not among the known.
+var fromAfar = regexp.MustCompile(`(?im)unable to access|remote error|could not read from remote repository|^remote:|curl \d+|protocol error`)
 
 // clean makes a line of git safe to show: no secret, no path of the cache.
 func (r *Repo) clean(s string) string {
