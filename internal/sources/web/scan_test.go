@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -312,5 +313,33 @@ func TestCancel(t *testing.T) {
 	s := open(t, opening{}, fromSitemap(srv))
 	if err := s.Scan(ctx, sources.Known{}, &sourcetest.Listing{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Scan: %v", err)
+	}
+}
+
+// A server that stops in the middle of an answer, or is out of order, costs its page and not the others.
+func TestSlowAndBroken(t *testing.T) {
+	for name, serve := range map[string]http.HandlerFunc{
+		"hangs": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<html>"))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		},
+		"out of order": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			for _, p := range []string{"/a", "/b", "/c"} {
+				srv.html(p, "page "+p)
+			}
+			s := open(t, opening{}, func(c *Config) {
+				fromSitemap(srv)(c)
+				c.Timeout = time.Second
+			})
+			want(t, s, "a b c", "")
+			srv.set("/a", answer{listed: true, handle: serve})
+			want(t, s, "b c", "!a")
+		})
 	}
 }
