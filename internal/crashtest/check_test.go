@@ -3,6 +3,9 @@ package crashtest
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -49,52 +52,97 @@ func (w *world) strangers() []string {
 
 // settleStrangers puts foreign documents into our store and into another one.
 func (w *world) settleStrangers() {
-	before := w.vendor.documents()
-	for i, name := range w.strangers() {
-		w.vendor.put(ourAgent, name, fmt.Appendf(nil, "Foreign document %d.\n", i))
-	}
-	w.vendor.put(ourAgent, "same bytes.md", w.tree.docs[0].content)
-	w.vendor.put(ourAgent, "not parsed.md", []byte("Foreign and perhaps pending.\n"))
-	w.vendor.put(otherAgent, "guide.md", []byte("Foreign.\n"))
-	for id, d := range w.vendor.documents() {
-		if _, was := before[id]; !was {
-			w.foreign[id] = d
+	for _, v := range w.vendors() {
+		before := v.documents()
+		for i, name := range w.strangers() {
+			v.put(ourAgent, name, fmt.Appendf(nil, "Foreign document %d.\n", i))
 		}
+		v.put(ourAgent, "same bytes.md", w.tree.docs[0].content)
+		v.put(ourAgent, "not parsed.md", []byte("Foreign and perhaps pending.\n"))
+		v.put(otherAgent, "guide.md", []byte("Foreign.\n"))
+		for id, d := range v.documents() {
+			if _, was := before[id]; !was {
+				v.foreign[id] = d
+			}
+		}
+		v.theirs = v.assignments(v.foreign)
 	}
-	w.theirs = w.vendor.assignments(w.foreign)
 }
 
-// look holds what must be true at every moment (P2, P3, P9) and remembers what is searchable now.
-func (w *world) look() map[kb.KeyHash][]remote {
+// look holds what must be true at every moment (P2, P3, P9) and gives our documents. Of the world's own vendor it remembers what is searchable now.
+func (w *world) look(v *vendor) map[kb.KeyHash][]remote {
 	w.t.Helper()
-	all := w.vendor.documents()
-	for id, was := range w.foreign {
+	all := v.documents()
+	for id, was := range v.foreign {
 		if now := all[id]; !reflect.DeepEqual(now, was) {
 			w.fail("P3: the foreign document %q was changed: %v", was.name, now)
 		}
 		delete(all, id)
 	}
-	if now := w.vendor.assignments(w.foreign); now != w.theirs {
-		w.fail("P3: what agents were given by others was %s and is %s", w.theirs, now)
+	if now := v.assignments(v.foreign); now != v.theirs {
+		w.fail("P3: what agents were given by others was %s and is %s", v.theirs, now)
 	}
-	if v := w.vendor.Violations(); len(v) > 0 {
-		w.fail("P9: documented limits were broken:\n%s", strings.Join(v, "\n"))
+	if bad := v.Violations(); len(bad) > 0 {
+		w.fail("P9: documented limits were broken:\n%s", strings.Join(bad, "\n"))
 	}
 	ours := map[kb.KeyHash][]remote{}
 	var any []remote
 	for _, r := range all {
 		m, _, ok := kb.ParseName(r.name)
-		if !ok || m.Scope != w.scope || r.place != w.vendor.home() {
+		if !ok || m.Scope != w.scope || r.place != v.home() {
 			w.fail("a document of ours without our mark, or in the place %q: %q", r.place, r.name)
 		}
 		r.mark = m
 		ours[m.Key] = append(ours[m.Key], r)
 		any = append(any, r)
 	}
-	for _, d := range w.tree.docs {
-		w.lookAt(d, ours[d.key().Hash()], any)
+	if v == w.vendor {
+		for _, d := range w.tree.docs {
+			w.lookAt(d, ours[d.key().Hash()], any)
+		}
 	}
 	return ours
+}
+
+func (w *world) lookAround() {
+	w.t.Helper()
+	for _, v := range w.vendors() {
+		w.look(v)
+	}
+}
+
+// census is what is searchable at each vendor, by the keys of the documents.
+func (w *world) census() (out []map[kb.KeyHash]string) {
+	for _, v := range w.vendors() {
+		out = append(out, v.alive(w.scope))
+	}
+	return out
+}
+
+// hold compares a census with what is there after a pass. When the source was upset so that nothing may be deleted (P4), all that was searchable
+// has a searchable version; and at every moment what is still a document has (P2), also at vendors whose documents are not looked at one by one.
+func (w *world) hold(u upset, out outcome, before []map[kb.KeyHash]string) {
+	w.t.Helper()
+	w.origin.calm()
+	present := map[kb.KeyHash]bool{}
+	for _, d := range w.tree.docs {
+		present[d.key().Hash()] = true
+	}
+	for i, v := range w.vendors() {
+		now := v.alive(w.scope)
+		for h, name := range before[i] {
+			switch {
+			case now[h] != "" || v.forgets():
+			case u.fails || u.held:
+				w.fail("P4: while the source was upset (%s) %q went", u.what, name)
+			case present[h] && v != w.vendor:
+				w.fail("P2: at %s %q was searchable and is not any more", v.url, name)
+			}
+		}
+	}
+	if out.struck == "" && u.fails && out.code != 1 {
+		w.fail("P4: the source was upset (%s), and the pass ended with %d", u.what, out.code)
+	}
 }
 
 // lookAt holds P2 for one document: what was searchable has a searchable version.
@@ -159,10 +207,10 @@ func mixed(versions [][]byte, rs []remote) bool {
 }
 
 // converged holds P1: the store is equal to the folder.
-func (w *world) converged(orphans int) {
+func (w *world) converged(v *vendor, orphans int) {
 	w.t.Helper()
-	w.fade()
-	ours := w.look()
+	w.fade(v)
+	ours := w.look(v)
 	var diff []string
 	for h, rs := range ours {
 		ours[h] = slices.DeleteFunc(rs, func(r remote) bool {
@@ -187,21 +235,36 @@ func (w *world) converged(orphans int) {
 			diff = append(diff, fmt.Sprintf("%q belongs to no document of the folder", r.name))
 		}
 	}
-	diff = append(diff, w.vendor.wrong(w.foreign)...)
+	diff = append(diff, v.wrong(v.foreign)...)
 	if len(diff) > 0 {
 		w.fail("P1: after two passes without faults the store differs from the folder:\n%s", strings.Join(diff, "\n"))
 	}
+}
+
+// settled notes that all stores are right, and holds P8 for all that sources keep.
+func (w *world) settled() {
+	w.t.Helper()
 	for _, d := range w.tree.docs {
 		d.history = [][]byte{d.content}
 	}
 	w.journal = nil
+	w.must(filepath.WalkDir(w.cache(), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return ignoring(err, fs.ErrNotExist)
+		}
+		b, err := os.ReadFile(name)
+		if w.isSecret(b) {
+			w.fail("P8: a secret is in %s", name)
+		}
+		return err
+	}))
 }
 
 // fade waits until agents forgot what is deleted, which some learn by a training that nobody waits for.
-func (w *world) fade() {
+func (w *world) fade(v *vendor) {
 	for range 40 {
 		lingers := false
-		for _, d := range w.vendor.documents() {
+		for _, d := range v.documents() {
 			lingers = lingers || d.gone && d.live
 		}
 		if !lingers {

@@ -2,8 +2,11 @@ package crashtest
 
 import (
 	"bytes"
+	"errors"
 	"hash/fnv"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,11 +27,11 @@ func TestCrashShort(t *testing.T) {
 		t.Skip("it starts the program some fifty times")
 	}
 	seed := number(t, "KBSYNC_CRASH_SEED", uint64(time.Now().UnixNano()))
-	for _, m := range makers[:4] {
+	for _, m := range append(slices.Clone(makers[:4]), gitMakers[0]) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			t.Logf("KBSYNC_CRASH_SEED=%d", seed)
-			newWorld(t, seed, m.make).endure(2, 2)
+			newWorld(t, seed, m).endure(2, 2)
 		})
 	}
 }
@@ -63,18 +66,34 @@ func (w *world) endure(kills, every int) {
 // strike is one round: edits, faults, and a pass that is killed.
 func (w *world) strike() {
 	w.round++
-	for range 1 + w.rng.IntN(5) {
-		w.note("%s", w.tree.edit())
-	}
-	if len(w.foreign) == 0 && w.rng.IntN(5) == 0 {
+	w.edit(1 + w.rng.IntN(5))
+	if len(w.vendor.foreign) == 0 && w.rng.IntN(5) == 0 {
 		w.settleStrangers()
 	}
 	w.loseState()
-	w.vendor.SetFaults(w.faults())
-	a := w.plan()
+	w.loseCache()
+	for _, v := range w.vendors() {
+		v.SetFaults(w.faults())
+	}
+	u := w.origin.upset()
+	if u.what != "" {
+		w.note("meanwhile %s %s", u.what, u.where)
+		w.stages["while "+u.what]++
+	}
+	a := w.plan(u)
+	before := w.census()
 	out := w.run(a)
 	w.judge(a, out)
-	w.look()
+	w.hold(u, out, before)
+	w.lookAround()
+}
+
+// edit makes so many random edits, and the source has them.
+func (w *world) edit(n int) {
+	for range n {
+		w.note("%s", w.tree.edit())
+	}
+	w.origin.publish()
 }
 
 // judge looks at how a pass ended.
@@ -111,6 +130,74 @@ func (w *world) loseState() {
 	}
 }
 
+// loseCache loses or damages what sources keep beside the state.
+func (w *world) loseCache() {
+	dir := w.cache()
+	var files []string
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error { // commands of a dead program may still be at work there
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, name)
+		}
+		return nil
+	})
+	n := w.rng.IntN(100)
+	if len(files) == 0 || n >= 24 {
+		return
+	}
+	if n < 6 {
+		w.note("the cache is deleted")
+		w.must(removed(dir))
+		return
+	}
+	w.must(ignoring(w.damage(n, files[w.rng.IntN(len(files))]), fs.ErrNotExist)) // a dead program's commands may have removed it
+}
+
+// damage deletes, cuts or spoils a file.
+func (w *world) damage(n int, name string) error {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	at := w.rng.IntN(len(content) + 1)
+	switch {
+	case n < 12:
+		w.note("the cache loses %s", name)
+		return os.Remove(name)
+	case n < 17:
+		w.note("%s is cut to %d of %d bytes", name, at, len(content))
+		content = content[:at]
+	default:
+		w.note("in %s bytes from %d of %d on are damaged", name, at, len(content))
+		for i := at; i < min(at+1+w.rng.IntN(8), len(content)); i++ {
+			content[i] ^= byte(1 + w.rng.IntN(255))
+		}
+	}
+	spoilt := name + ".spoilt" // the file itself may not be writable
+	if err := os.WriteFile(spoilt, content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(spoilt, name)
+}
+
+// ignoring drops an error that does not matter.
+func ignoring(err, unimportant error) error {
+	if errors.Is(err, unimportant) {
+		return nil
+	}
+	return err
+}
+
+// removed deletes a directory in which somebody may still be at work.
+func removed(dir string) (err error) {
+	for range 100 {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	return err
+}
+
 // faults are about one request in ten, in most rounds.
 func (w *world) faults() simulator.Faults {
 	if w.rng.IntN(4) == 0 {
@@ -142,10 +229,10 @@ func (w *world) faults() simulator.Faults {
 }
 
 // plan decides how the program is called and when it dies.
-func (w *world) plan() attempt {
+func (w *world) plan(u upset) attempt {
 	a := attempt{signal: syscall.SIGKILL}
 	for flag, percent := range map[string]int{"--reconcile": 15, "--allow-deletes": 60, "--no-wait": 8} {
-		if w.dice(flag) < percent && !(w.keeps && flag == "--reconcile") {
+		if w.dice(flag) < percent && !(w.keeps && flag == "--reconcile") && !(u.held && flag == "--allow-deletes") {
 			a.args = append(a.args, flag)
 		}
 	}
@@ -158,8 +245,11 @@ func (w *world) plan() attempt {
 	default:
 		a.after = 4 * w.usual
 		a.trap = &trap{n: 1 + w.rng.IntN(3), phase: phase(w.rng.IntN(3)), linger: time.Duration(w.rng.IntN(4000)) * time.Microsecond}
-		if w.rng.IntN(4) > 0 {
-			a.trap.kind = w.vendor.kinds[w.rng.IntN(len(w.vendor.kinds))].name
+		if w.rng.IntN(4) == 0 { // what commands of the program make of an answer takes longer
+			a.trap.linger *= 10
+		}
+		if kinds := w.kinds(); w.rng.IntN(4) > 0 {
+			a.trap.kind = kinds[w.rng.IntN(len(kinds))].name
 		} else {
 			a.trap.n = 1 + w.rng.IntN(25)
 		}
@@ -167,8 +257,11 @@ func (w *world) plan() attempt {
 			a.signal = syscall.SIGTERM
 		}
 	}
-	if w.rng.IntN(4) == 0 {
-		a.during = func() { w.note("meanwhile: %s", w.tree.disturb()) }
+	if w.rng.IntN(4) == 0 && !u.fails && !u.held && !w.links {
+		a.during = func() {
+			w.note("meanwhile: %s", w.tree.disturb())
+			w.origin.publish()
+		}
 		a.when = time.Duration(w.rng.Int64N(int64(w.usual)))
 	}
 	return a
@@ -177,21 +270,29 @@ func (w *world) plan() attempt {
 // converge holds P1, P6 and P7: faults off, two passes, and the third has nothing to do.
 func (w *world) converge() {
 	w.t.Helper()
-	w.vendor.SetFaults(simulator.Faults{})
-	w.vendor.heal()
+	for _, v := range w.vendors() {
+		v.SetFaults(simulator.Faults{})
+		v.heal()
+	}
+	w.origin.settle()
 	if w.rng.IntN(3) == 0 { // somebody in a hurry was here before
 		w.pass("--no-wait")
-		w.note("%s", w.tree.edit())
+		w.edit(1)
 	}
+	w.loseCache()
 	edited := time.Now()
 	w.pass("--allow-deletes")
 	// What is read within the clock's tick of its last change is read again by the next pass, so the second pass must come later.
 	<-time.After(time.Until(edited.Add(clockTick)))
 	second := w.pass("--allow-deletes")
-	w.converged(second.report.Syncs[0].Orphans)
-	if s := second.report.Syncs[0]; second.code != 0 || s.Documents != len(w.tree.docs) || len(s.Skipped)+len(s.Pending)+len(s.Failed)+len(s.Held) > 0 {
-		w.fail("P7: the store is equal to the folder with %d documents, but the second pass ended with %d and says %+v", len(w.tree.docs), second.code, s)
+	for i, v := range w.vendors() {
+		s := second.report.Syncs[i]
+		w.converged(v, s.Orphans)
+		if second.code != 0 || s.Documents != len(w.tree.docs) || len(s.Skipped)+len(s.Pending)+len(s.Failed)+len(s.Held) > 0 {
+			w.fail("P7: the store is equal to the folder with %d documents, but the second pass ended with %d and says %+v", len(w.tree.docs), second.code, s)
+		}
 	}
+	w.settled()
 	w.idle()
 }
 
@@ -200,12 +301,20 @@ func (w *world) idle() {
 	w.t.Helper()
 	before, err := os.ReadFile(w.state())
 	w.must(err)
-	w.vendor.ResetRequests()
+	w.origin.excess()
+	for _, v := range w.vendors() {
+		v.ResetRequests()
+	}
 	if out := w.pass(); out.code != 0 {
 		w.fail("P6: a pass with nothing to do ended with %d", out.code)
 	}
-	if n := len(w.vendor.Requests()); n > 0 {
-		w.fail("P6: a pass with nothing to do made %d requests", n)
+	for _, v := range w.vendors() {
+		if n := len(v.Requests()); n > 0 {
+			w.fail("P6: a pass with nothing to do made %d requests", n)
+		}
+	}
+	if what := w.origin.excess(); what != "" {
+		w.fail("P6: a pass with nothing to do %s", what)
 	}
 	after, err := os.ReadFile(w.state())
 	w.must(err)
@@ -223,6 +332,7 @@ func (w *world) holdDeletions() {
 	for len(w.tree.docs) < 2*fewest {
 		w.tree.add()
 	}
+	w.origin.publish()
 	w.pass("--allow-deletes")
 	gone := map[kb.KeyHash]bool{}
 	for range max(10, len(w.tree.docs)/4) + 1 {
@@ -232,14 +342,17 @@ func (w *world) holdDeletions() {
 		gone[d.key().Hash()] = true
 	}
 	w.note("delete %d documents, %s", len(gone), w.tree.add())
+	w.origin.publish()
 	out := w.pass()
-	ours := w.look()
-	if out.code != 3 || len(out.report.Syncs[0].Held) != len(gone) {
-		w.fail("P4: %d deletions are more than the guard allows; exit code %d, held: %v", len(gone), out.code, out.report.Syncs[0].Held)
-	}
-	for h := range gone {
-		if len(ours[h]) == 0 {
-			w.fail("P4: the held document %v was deleted", h)
+	for i, v := range w.vendors() {
+		ours, held := w.look(v), out.report.Syncs[i].Held
+		if out.code != 3 || len(held) != len(gone) {
+			w.fail("P4: %d deletions are more than the guard allows; exit code %d, held: %v", len(gone), out.code, held)
+		}
+		for h := range gone {
+			if len(ours[h]) == 0 {
+				w.fail("P4: the held document %v was deleted", h)
+			}
 		}
 	}
 	w.converge()

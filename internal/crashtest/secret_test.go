@@ -37,7 +37,7 @@ type secrets struct {
 }
 
 func newSecrets(t *testing.T, s store) *secrets {
-	x := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, s), key: secretKey}
+	x := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, s, newGate()), key: secretKey}
 	x.configure(`${SECRET_KEY}`, x.vendor.url)
 	return x
 }

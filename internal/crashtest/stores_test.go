@@ -62,18 +62,34 @@ func kindOf(kinds []kind, r *http.Request) string {
 // usualSettle is how long documents may stand still.
 const usualSettle = 3 * time.Second
 
-// makers make a store of each kind, with habits that follow from the dice. The first four are one of each vendor.
-var makers = []struct {
-	name string
-	make func(dice) store
-}{
-	{"starleads", newStarleads},
-	{"chatbase", func(d dice) store { return newChatbase(d, "C") }},
-	{"hamsa-deletes", func(d dice) store { return newHamsa(d, true) }},
-	{"converse", newConverse},
-	{"chatbase-trained", func(d dice) store { return newChatbase(d, "B") }},
-	{"hamsa-keeps", func(d dice) store { return newHamsa(d, false) }},
+// maker makes a world: a store of a kind, with habits that follow from the dice, and where the documents come from.
+type maker struct {
+	name  string
+	make  func(dice) store
+	from  func(*world, dice) origin // a folder when it is nil
+	also  func(dice) store          // a second target with the same documents; may be nil
+	links bool                      // the vendor is given addresses
 }
+
+// makers are worlds with a folder. The first four are one of each vendor.
+var makers = []maker{
+	{name: "starleads", make: newStarleads},
+	{name: "chatbase", make: newAgent},
+	{name: "hamsa-deletes", make: newProject},
+	{name: "converse", make: newConverse},
+	{name: "chatbase-trained", make: func(d dice) store { return newChatbase(d, "B") }},
+	{name: "hamsa-keeps", make: func(d dice) store { return newHamsa(d, false) }},
+}
+
+// gitMakers are worlds with a repository.
+var gitMakers = []maker{
+	{name: "git-converse", make: newConverse, from: newRepository},
+	{name: "git-hamsa-and-chatbase", make: newProject, from: newRepository, also: newAgent},
+	{name: "git-starleads", make: newStarleads, from: newRepository},
+}
+
+func newAgent(d dice) store   { return newChatbase(d, "C") }
+func newProject(d dice) store { return newHamsa(d, true) }
 
 // dice decides on the habits of a vendor.
 type dice struct{ *rand.Rand }
@@ -300,7 +316,7 @@ func newHamsa(d dice, deletes bool) store {
 		Key: apiKey, Seed: d.Uint64(), ProcessDelay: d.work(), Latency: d.latency(), AllowDelete: deletes,
 		SuccessFalse: d.chance(50), NestErrors: d.chance(50), NumericExtension: d.chance(50), RepeatItems: d.chance(40),
 		IgnoreSearch: d.chance(40), NoProject: d.chance(30),
-		CreateReply: simulator.HamsaReply(d.IntN(5)),
+		CreateReply: simulator.HamsaReply(d.IntN(5)), FetchPages: true,
 	}
 	if d.chance(30) {
 		o.MaxTake = 10
@@ -344,7 +360,7 @@ func newConverse(d dice) store {
 	o := simulator.ConverseOptions{
 		Key: apiKey, Seed: d.Uint64(), IndexDelay: d.work(), Latency: d.latency(),
 		NumericIDs: d.chance(40), UniqueNames: d.chance(40), StrictAssign: d.chance(50), DetailList: d.chance(50), EmptyDelete: d.chance(50),
-		Paging: simulator.ConversePaging(d.IntN(4)),
+		Paging: simulator.ConversePaging(d.IntN(4)), FetchPages: true,
 	}
 	if d.chance(30) {
 		o.StatusField = simulator.ConverseNone

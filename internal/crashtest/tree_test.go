@@ -74,6 +74,8 @@ type tree struct {
 	dirs []string
 	next int // number of the next document
 	hot  []*document
+	// onward: a file never has again what it had once.
+	onward bool
 }
 
 func newTree(t *testing.T, rng *rand.Rand, root string) *tree {
@@ -287,7 +289,7 @@ func (tr *tree) stealth() string {
 // revert takes a document back to what it was.
 func (tr *tree) revert() string {
 	d := tr.pick()
-	if len(d.history) < 2 || d.moved {
+	if len(d.history) < 2 || d.moved || tr.onward {
 		return ""
 	}
 	tr.rewrite(d, d.history[0])
@@ -397,7 +399,7 @@ func (tr *tree) twin() string {
 // swap exchanges two files. By their keys both were edited.
 func (tr *tree) swap() string {
 	a, b := tr.pick(), tr.pick()
-	if a == b || a.big() || b.big() || a.pdf() || b.pdf() {
+	if a == b || tr.onward || a.big() || b.big() || a.pdf() || b.pdf() {
 		return ""
 	}
 	ca, cb := a.content, b.content

@@ -78,19 +78,20 @@ func program(t *testing.T) string {
 	return binary.path
 }
 
-// world is one folder, one vendor and the passes between them.
+// world is one tree of files, what it is offered by, the vendors, and the passes between them.
 type world struct {
 	t      *testing.T
 	seed   uint64
 	rng    *rand.Rand
 	dir    string
+	gate   *gate
 	vendor *vendor
+	also   *vendor // a second target; may be nil
 	tree   *tree
+	origin origin
 	scope  kb.Scope
-
-	foreign map[string]remote // what must stay as it is
-	theirs  string            // what agents were given by others
-	keeps   bool              // the state is never lost and the vendor never listed unasked
+	links  bool // the vendor fetches the documents itself
+	keeps  bool // the state is never lost and the vendor never listed unasked
 
 	round, kills int
 	journal      []string // what happened since the store was last right
@@ -99,44 +100,73 @@ type world struct {
 	usual        time.Duration // how long a pass takes
 }
 
-func newWorld(t *testing.T, seed uint64, make func(dice) store) *world {
+func newWorld(t *testing.T, seed uint64, m maker) *world {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	d := dice{rng}
 	w := &world{
-		t: t, seed: seed, rng: rng, dir: t.TempDir(), vendor: newVendor(t, make(d)), scope: kb.NewScope(owner, syncName),
-		foreign: map[string]remote{}, stages: map[string]int{}, usual: 2 * time.Second,
+		t: t, seed: seed, rng: rng, dir: t.TempDir(), gate: newGate(), scope: kb.NewScope(owner, syncName),
+		links: m.links, stages: map[string]int{}, usual: 2 * time.Second,
+	}
+	w.vendor = newVendor(t, m.make(d), w.gate)
+	if m.also != nil {
+		w.also = newVendor(t, m.also(d), w.gate)
 	}
 	w.tree = newTree(t, rng, filepath.Join(w.dir, "docs"))
-	w.theirs = w.vendor.assignments(w.foreign)
+	w.tree.onward = m.links
+	w.origin = folder{}
+	if m.from != nil {
+		w.origin = m.from(w, d)
+	}
 	w.keeps = d.chance(50)
 	if d.chance(50) { // else the first pass has to make the store
 		w.settleStrangers()
 	}
+	w.origin.publish()
 	w.must(os.WriteFile(w.config(), []byte(w.yaml()), 0o600))
 	return w
 }
 
 func (w *world) config() string { return filepath.Join(w.dir, "kbsync.yaml") }
 func (w *world) state() string  { return filepath.Join(w.dir, "state", "kbsync.db") }
+func (w *world) cache() string  { return w.state() + ".cache" }
 func (w *world) report() string { return filepath.Join(w.dir, "report.json") }
 
+// vendors are all vendors of the world, in the order of the configuration.
+func (w *world) vendors() []*vendor {
+	if w.also == nil {
+		return []*vendor{w.vendor}
+	}
+	return []*vendor{w.vendor, w.also}
+}
+
+// kinds are the requests that a trap can wait for.
+func (w *world) kinds() []kind { return append(slices.Clone(w.vendor.kinds), w.origin.kinds()...) }
+
 func (w *world) yaml() string {
-	return fmt.Sprintf(`state: ./state/kbsync.db
+	var b strings.Builder
+	fmt.Fprintf(&b, `state: ./state/kbsync.db
 listen: ""
 owner: %s
 log: { level: debug }
 sources:
-  %s: { type: folder, path: ./docs }
+  %s: { %s }
 targets:
-  vendor:
+`, owner, sourceName, w.origin.source())
+	var to []string
+	for i, v := range w.vendors() {
+		to = append(to, fmt.Sprintf("vendor%d", i+1))
+		fmt.Fprintf(&b, `  %s:
     %s
     api_key: ${CRASH_KEY}
     rate: 1000
     timeout: 20s
     max_file_size: %d
-syncs:
-  %s: { from: %s, to: vendor, agents: [%s] }
-`, owner, sourceName, w.vendor.target(w.vendor.url), vendorFile, syncName, sourceName, ourAgent)
+`, to[i], v.target(v.url), vendorFile)
+	}
+	fmt.Fprintf(&b, `syncs:
+  %s: { from: %s, to: [%s], agents: [%s] }
+`, syncName, sourceName, strings.Join(to, ", "), ourAgent)
+	return b.String()
 }
 
 func (w *world) must(err error) {
@@ -155,14 +185,16 @@ func (w *world) fail(format string, args ...any) {
 	for _, line := range tail(w.journal, 60) {
 		fmt.Fprintf(&b, "  %s\n", kb.Printable(line))
 	}
-	b.WriteString("\nlast requests:\n")
-	for _, r := range tail(w.vendor.Requests(), 40) {
-		fmt.Fprintf(&b, "  %s %s %s?%s → %d, %d files\n", r.Time.Format("05.000"), r.Method, r.Path, r.Query, r.Status, r.Files)
-	}
-	b.WriteString("\nwhat the vendor has:\n")
-	all := w.vendor.documents()
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(&b, "  %s\n", all[id])
+	for _, v := range w.vendors() {
+		fmt.Fprintf(&b, "\nlast requests to the vendor at %s:\n", v.url)
+		for _, r := range tail(v.Requests(), 40) {
+			fmt.Fprintf(&b, "  %s %s %s?%s → %d, %d files\n", r.Time.Format("05.000"), r.Method, r.Path, r.Query, r.Status, r.Files)
+		}
+		b.WriteString("\nwhat it has:\n")
+		all := v.documents()
+		for _, id := range slices.Sorted(maps.Keys(all)) {
+			fmt.Fprintf(&b, "  %s\n", all[id])
+		}
 	}
 	b.WriteString("\nstandard error of the last passes:\n")
 	for _, l := range w.logs {
@@ -217,7 +249,7 @@ func (w *world) run(a attempt) outcome {
 	defer cancel()
 	args := append([]string{"--config", w.config(), "--once"}, a.args...)
 	cmd := exec.CommandContext(ctx, program(w.t), args...)
-	cmd.Env = []string{"CRASH_KEY=" + apiKey, "HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+	cmd.Env = append(w.origin.environment(), "CRASH_KEY="+apiKey, "HOME="+w.dir, "PATH="+os.Getenv("PATH"), "TMPDIR="+os.TempDir())
 	var stderr bytes.Buffer // and what is meant for people
 	cmd.Stdout, cmd.Stderr = &stderr, &stderr
 	struck := make(chan string, 1)
@@ -233,7 +265,7 @@ func (w *world) run(a attempt) outcome {
 	if a.trap != nil {
 		a.trap.strike = strike
 	}
-	w.vendor.set(a.trap)
+	w.gate.set(a.trap)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var timer, during <-chan time.Time
@@ -248,7 +280,7 @@ func (w *world) run(a attempt) outcome {
 		case <-during:
 			a.during()
 		case <-timer:
-			strike("at any time, " + w.vendor.moment())
+			strike("at any time, " + w.gate.moment())
 		case err := <-ended:
 			if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 				w.must(err)
@@ -270,16 +302,16 @@ func (w *world) run(a attempt) outcome {
 	if file, leaked := w.leaked(stderr.Bytes()); leaked {
 		w.fail("P8: the key is in %s", file)
 	}
-	w.vendor.set(nil)
+	w.gate.set(nil)
 	idle, stop := context.WithTimeout(w.t.Context(), passTimeout)
 	defer stop()
-	w.must(w.vendor.idle(idle))
+	w.must(w.gate.idle(idle))
 	return out
 }
 
 // leaked tells where the key is, of what a pass said and wrote.
 func (w *world) leaked(said []byte) (where string, leaked bool) {
-	if bytes.Contains(said, []byte(apiKey)) {
+	if w.isSecret(said) {
 		return "what the program says", true
 	}
 	for _, file := range []string{w.state(), w.report()} {
@@ -287,11 +319,16 @@ func (w *world) leaked(said []byte) (where string, leaked bool) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			w.must(err)
 		}
-		if bytes.Contains(b, []byte(apiKey)) {
+		if w.isSecret(b) {
 			return file, true
 		}
 	}
 	return "", false
+}
+
+// isSecret tells whether one of the secrets that the program was given is in what it wrote.
+func (w *world) isSecret(b []byte) bool {
+	return slices.ContainsFunc(append(w.origin.secrets(), apiKey), func(s string) bool { return bytes.Contains(b, []byte(s)) })
 }
 
 func lastLines(s string, n int) string {
@@ -306,7 +343,7 @@ func (w *world) pass(args ...string) outcome {
 	w.must(err)
 	w.must(json.Unmarshal(raw, &out.report))
 	w.must(os.Remove(file))
-	if out.report.ExitCode != out.code || len(out.report.Syncs) != 1 {
+	if out.report.ExitCode != out.code || len(out.report.Syncs) != len(w.vendors()) {
 		w.fail("the report says exit code %d and has %d syncs; the program ended with %d", out.report.ExitCode, len(out.report.Syncs), out.code)
 	}
 	return out
