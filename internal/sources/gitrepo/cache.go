@@ -29,6 +29,7 @@ type cache struct {
 	name   string // of the directory in parent
 
 	mu   sync.Mutex
+	shut bool
 	root string // "" until it is needed
 	dir  string // the repository
 	home string // an empty directory
@@ -38,6 +39,9 @@ type cache struct {
 func (c *cache) open() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.shut {
+		return errClosed
+	}
 	if c.root != "" {
 		if _, err := os.Stat(c.home); err == nil {
 			return nil
@@ -68,6 +72,7 @@ func (c *cache) open() error {
 func (c *cache) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.shut = true
 	if c.parent != "" || c.root == "" {
 		return nil
 	}

@@ -338,7 +338,7 @@ func TestOvergrownCacheIsMadeAnew(t *testing.T) {
 	}
 	o.put("new.md", []byte("new"))
 	readAll(t, o.scan(r))
-	if packs, _ := r.cache.size(); packs > 20*maxLost {
+	if packs, _ := r.cache.size(); packs > 50 {
 		t.Errorf("%d packs are left", packs)
 	}
 }
@@ -366,9 +366,13 @@ func TestNothingIsLeft(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	o := sample(t)
 	r := o.open(func(_ *Config, opts *sources.Options) { opts.CacheDir = "" })
-	readAll(t, o.scan(r))
+	l := o.scan(r)
+	readAll(t, l)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := l.Documents[0].Open(t.Context()); err == nil {
+		t.Error("a closed source opens documents")
 	}
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
 	if err != nil || len(left) > 0 {

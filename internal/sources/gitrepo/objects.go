@@ -21,6 +21,8 @@ var (
 	errMissing = errors.New("object is missing")
 	// errDamaged: the cache holds something else than it should.
 	errDamaged = errors.New("the cache is damaged")
+	// errClosed: the source is closed.
+	errClosed = errors.New("the source is closed")
 	// errBig: an object is larger than the caller takes.
 	errBig = errors.New("object is too large")
 )
@@ -37,6 +39,7 @@ type objects struct {
 	dir func() string
 
 	turn chan struct{} // holds one token while nobody is using the process
+	shut bool
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	out  *bufio.Reader
@@ -58,6 +61,9 @@ func (o *objects) use(ctx context.Context, fn func() error) error {
 	defer func() { o.turn <- struct{}{} }()
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if o.shut {
+		return errClosed
 	}
 	if o.cmd == nil {
 		if err := o.start(ctx); err != nil {
@@ -107,6 +113,14 @@ func (o *objects) end() {
 func (o *objects) reset() {
 	<-o.turn
 	o.end()
+	o.turn <- struct{}{}
+}
+
+// close ends the process for good.
+func (o *objects) close() {
+	<-o.turn
+	o.end()
+	o.shut = true
 	o.turn <- struct{}{}
 }
 

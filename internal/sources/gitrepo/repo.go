@@ -99,7 +99,7 @@ func (r *Repo) open() error {
 
 // Close implements sources.Source.
 func (r *Repo) Close() error {
-	r.objects.reset()
+	r.objects.close()
 	return r.cache.close()
 }
 
