@@ -88,21 +88,23 @@ func checkKey(cfg *config.Config, k kb.Key) error {
 }
 
 func (a *app) explainSource(ctx context.Context, src sources.Source, k kb.Key) {
+	var rules []string
+	if x, ok := src.(sources.Explainer); ok {
+		rules = x.Explain(k.Path())
+	}
 	if c, ok := src.(sources.Checker); ok {
 		there, err := c.Exists(ctx, k)
 		switch {
-		case err != nil:
-			fmt.Fprintf(a.stdout, "  source   cannot tell whether it is there: %v\n", err)
-		case there:
+		case err == nil && there:
 			fmt.Fprintf(a.stdout, "  source   it is there\n")
-		default:
+		case err == nil:
 			fmt.Fprintf(a.stdout, "  source   it is not there\n")
+		case len(rules) == 0: // else they tell
+			fmt.Fprintf(a.stdout, "  source   cannot tell whether it is there: %v\n", err)
 		}
 	}
-	if x, ok := src.(sources.Explainer); ok {
-		for _, line := range x.Explain(k.Path()) {
-			fmt.Fprintf(a.stdout, "  rule     %s\n", line)
-		}
+	for _, line := range rules {
+		fmt.Fprintf(a.stdout, "  rule     %s\n", line)
 	}
 }
 

@@ -36,6 +36,8 @@ func (f form) protocols() string {
 		return "http:https"
 	case formSSH:
 		return "ssh"
+	case formGit:
+		return "git"
 	}
 	return "file"
 }

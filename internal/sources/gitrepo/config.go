@@ -26,7 +26,7 @@ var Kind = sources.Kind{
 
 // Config is the configuration of a repository.
 type Config struct {
-	Repo             string        `yaml:"repo" required:"true" doc:"Where the repository is: an https, ssh or file address, git@host:path, or a path, relative to the configuration file."`
+	Repo             string        `yaml:"repo" required:"true" doc:"Where the repository is: an https, ssh, git or file address, git@host:path, or a path, relative to the configuration file."`
 	Ref              string        `yaml:"ref" default:"the repository's default branch" doc:"A branch, a tag, or a commit with all its digits. Of a branch and a tag with one name the branch counts; refs/tags/NAME names the tag."`
 	Path             string        `yaml:"path" default:"the whole repository" doc:"The directory in the repository that holds the documents."`
 	Include          []string      `yaml:"include" kind:"glob" doc:"Globs relative to path, for example **/*.md; everything when absent."`
@@ -55,6 +55,7 @@ const (
 	formHTTPS
 	formHTTP
 	formSSH
+	formGit
 )
 
 // scp is the short form of ssh addresses: user@host:path.
@@ -70,7 +71,7 @@ func formOf(repo string) form {
 	case !ok:
 		return formPath
 	}
-	return map[string]form{"https": formHTTPS, "http": formHTTP, "ssh": formSSH, "file": formFile}[strings.ToLower(scheme)]
+	return map[string]form{"https": formHTTPS, "http": formHTTP, "ssh": formSSH, "file": formFile, "git": formGit}[strings.ToLower(scheme)]
 }
 
 // Validate implements sources.Config.
@@ -91,8 +92,8 @@ func (c *Config) Validate() []fault.Invalid {
 	for _, g := range c.Exclude {
 		bad = append(bad, filter.CheckGlob("exclude", g)...)
 	}
-	if msg := checkPublic(c.PublicURL); msg != "" {
-		add("public_url", msg, `write it like "https://docs.example.com/{page}"`)
+	if msg, hint := kb.CheckPublicURL(c.PublicURL); msg != "" {
+		add("public_url", msg, hint)
 	}
 	return append(bad, c.checkAccess()...)
 }
@@ -135,28 +136,6 @@ func (c *Config) checkAccess() (bad []fault.Invalid) {
 	return bad
 }
 
-// checkPublic says what is wrong with the address where readers find the documents.
-func checkPublic(s string) string {
-	if s == "" {
-		return ""
-	}
-	plain := strings.NewReplacer("{path}", "path", "{page}", "page").Replace(s)
-	u, err := url.Parse(plain)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return "must be an http or https address"
-	case u.User != nil:
-		return "must not contain a user name or password"
-	case u.Fragment != "" || strings.Contains(s, "#"):
-		return "must not have a fragment"
-	case strings.Count(s, "{path}")+strings.Count(s, "{page}") > 1:
-		return "may hold {path} or {page} once"
-	case strings.ContainsAny(plain, "{}"):
-		return "holds braces that are neither {path} nor {page}"
-	}
-	return ""
-}
-
 // loopback tells an address on this machine, where a token crosses no network.
 func loopback(repo string) bool {
 	u, err := url.Parse(repo)
@@ -178,7 +157,7 @@ func (c *Config) checkRepo() []fault.Invalid {
 	}
 	f := formOf(c.Repo)
 	if f == formBad {
-		return one("unsupported kind of address", "use https, ssh, file or a path")
+		return one("unsupported kind of address", "use https, ssh, git, file or a path")
 	}
 	if !strings.Contains(c.Repo, "://") {
 		return nil

@@ -16,6 +16,8 @@ func TestValidate(t *testing.T) {
 		{"https", func(*Config) {}, ""},
 		{"path", func(c *Config) { c.Repo = "../product" }, ""},
 		{"file", func(c *Config) { c.Repo = "file:///srv/product.git" }, ""},
+		{"git", func(c *Config) { c.Repo = "git://example.com/product.git" }, ""},
+		{"token over git", func(c *Config) { c.Repo, c.Token = "git://example.com/product.git", secret.New("t") }, "token"},
 		{"ssh", func(c *Config) { c.Repo, c.SSHKeyFile = "ssh://git@example.com/product.git", "/key" }, ""},
 		{"scp", func(c *Config) { c.Repo, c.SSHKeyFile = "git@example.com:product.git", "/key" }, ""},
 		{"token", func(c *Config) { c.Token = secret.New("t") }, ""},

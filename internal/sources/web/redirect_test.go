@@ -278,3 +278,15 @@ func TestExplainFromMemory(t *testing.T) {
 		t.Errorf("the cost of nothing is %+v", c)
 	}
 }
+
+// Servers of files give the index of a directory under two addresses.
+func TestIndexOfADirectory(t *testing.T) {
+	srv := newServer(t)
+	for _, at := range []string{"/", "/index.html", "/a/", "/a/index.html", "/b/", "/b/index.html", "/c/index.html"} {
+		srv.html(at, "one page")
+	}
+	srv.html("/b/index.html", "another page")
+	s := open(t, opening{}, func(c *Config) { c.Sitemap, c.Exclude = srv.URL+"/sitemap.xml", []string{"/.left-out"} })
+	want(t, s, "a b b/index.html c/index.html index", "")
+	want(t, s, "a b b/index.html c/index.html index", "")
+}

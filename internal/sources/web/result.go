@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"kbsyncd/internal/fault"
@@ -120,7 +123,7 @@ func (l *look) leads(p *page, crowded map[string]bool) *page {
 	if p.outcome != isDocument || p.now == nil {
 		return nil
 	}
-	for _, address := range []string{p.now.final, p.now.refresh, p.now.canonical} {
+	for _, address := range []string{p.now.final, p.now.refresh, p.now.canonical, l.directoryOf(p)} {
 		if address == "" || (address == p.now.canonical && crowded[address]) {
 			continue
 		}
@@ -129,6 +132,20 @@ func (l *look) leads(p *page, crowded map[string]bool) *page {
 		}
 	}
 	return nil
+}
+
+// directoryOf is the address of the directory whose index a page is by its name and by its content: servers of files give it under
+// both. "" when it is no such page.
+func (l *look) directoryOf(p *page) string {
+	dir, last := path.Split(p.url.Path)
+	if !strings.HasPrefix(last, "index.") || p.url.RawQuery != "" || p.url.RawPath != "" {
+		return ""
+	}
+	address := (&url.URL{Scheme: p.url.Scheme, Host: p.url.Host, Path: dir}).String()
+	if t := l.pages[address]; t == nil || t.outcome != isDocument || t.now.print != p.now.print {
+		return ""
+	}
+	return address
 }
 
 // real is the page that a page is an address of, in the end. Of pages that lead in a circle it is the one that was listed first.
