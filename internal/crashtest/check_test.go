@@ -111,17 +111,17 @@ func (w *world) lookAround() {
 	}
 }
 
-// census is what is searchable at each vendor, by the keys of the documents.
-func (w *world) census() (out []map[kb.KeyHash]string) {
+// census is what is searchable at each vendor.
+func (w *world) census() (out []sight) {
 	for _, v := range w.vendors() {
-		out = append(out, v.alive(w.scope))
+		out = append(out, v.sight(w.scope))
 	}
 	return out
 }
 
 // hold compares a census with what is there after a pass. When the source was upset so that nothing may be deleted (P4), all that was searchable
-// has a searchable version; and at every moment what is still a document has (P2), also at vendors whose documents are not looked at one by one.
-func (w *world) hold(u upset, out outcome, before []map[kb.KeyHash]string) {
+// is; and at every moment what is still a document has a searchable version (P2), also at vendors whose documents are not looked at one by one.
+func (w *world) hold(u upset, out outcome, before []sight) {
 	w.t.Helper()
 	w.origin.calm()
 	present := map[kb.KeyHash]bool{}
@@ -129,19 +129,19 @@ func (w *world) hold(u upset, out outcome, before []map[kb.KeyHash]string) {
 		present[d.key().Hash()] = true
 	}
 	for i, v := range w.vendors() {
-		now := v.alive(w.scope)
-		for h, name := range before[i] {
+		now := v.sight(w.scope)
+		for key, had := range before[i].keys {
 			switch {
-			case now[h] != "" || v.forgets():
+			case now.keeps(key, had):
 			case u.fails || u.held:
-				w.fail("P4: while the source was upset (%s) %q went", u.what, name)
-			case present[h] && v != w.vendor:
-				w.fail("P2: at %s %q was searchable and is not any more", v.url, name)
+				w.fail("P4: while %s the document %v with %q went", u.what, key, had[:1])
+			case present[key] && v != w.vendor && !v.forgets():
+				w.fail("P2: at %s the document %v with %q was searchable and is not any more", v.url, key, had[:1])
 			}
 		}
 	}
 	if out.struck == "" && u.fails && out.code != 1 {
-		w.fail("P4: the source was upset (%s), and the pass ended with %d", u.what, out.code)
+		w.fail("P4: %s, and the pass ended with %d", u.what, out.code)
 	}
 }
 

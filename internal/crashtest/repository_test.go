@@ -22,13 +22,14 @@ const (
 
 // repository offers a tree as the branch of a git repository, over HTTP, to those who know the token.
 type repository struct {
-	w    *world
-	d    dice
-	dir  string // bare
-	url  string
-	ref  string // in the configuration; "" for the default branch
-	head string // the commit that stands for the tree
-	n    int    // commits so far
+	w     *world
+	d     dice
+	dir   string // bare
+	url   string
+	token string
+	ref   string // in the configuration; "" for the default branch
+	head  string // the commit that stands for the tree
+	n     int    // commits so far
 
 	mu    sync.Mutex // guards everything below
 	mode  gitMode
@@ -49,7 +50,7 @@ const (
 )
 
 func newRepository(w *world, d dice) origin {
-	r := &repository{w: w, d: d, dir: filepath.Join(w.dir, "repos", "docs.git")}
+	r := &repository{w: w, d: d, dir: filepath.Join(w.dir, "repos", "docs.git"), token: gitToken}
 	w.must(os.MkdirAll(r.dir, 0o755))
 	r.git("init", "--quiet", "--bare", "--initial-branch=main")
 	r.git("config", "uploadpack.allowFilter", fmt.Sprint(d.chance(70)))
@@ -91,8 +92,8 @@ func (r *repository) source() string {
 	return s
 }
 
-func (*repository) environment() []string { return []string{"CRASH_GIT=" + gitToken} }
-func (*repository) secrets() []string     { return []string{gitToken} }
+func (r *repository) environment() []string { return []string{"CRASH_GIT=" + r.token} }
+func (r *repository) secrets() []string     { return []string{r.token} }
 
 func (*repository) kinds() []kind {
 	return []kind{{"git find", `/info/refs$`}, {"git fetch", `^POST .*/git-upload-pack$`}, {"git fetch", `^POST .*/git-upload-pack$`}}
@@ -189,7 +190,7 @@ func (r *repository) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 			panic(http.ErrAbortHandler)
 		case mode == gitFails:
 			http.Error(rw, "out of order", http.StatusInternalServerError)
-		case mode == gitDenies || password != gitToken:
+		case mode == gitDenies || password != r.token:
 			rw.Header().Set("WWW-Authenticate", `Basic realm="repositories"`)
 			http.Error(rw, "who are you?", http.StatusUnauthorized)
 		case mode == gitCuts:

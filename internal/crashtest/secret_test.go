@@ -3,6 +3,7 @@ package crashtest
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,11 +36,15 @@ type secrets struct {
 	dir    string
 	vendor *vendor
 	key    string // what the program is given
+	source string // in the configuration
 	sets   int
+	seen   map[string]int // processes of the program, when they are watched
+	public string         // what of the key is no secret, because it is part of a document's name
+	silent bool           // the state, which remembers addresses, is not searched
 }
 
 func newSecrets(t *testing.T, s store) *secrets {
-	x := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, s, newGate()), key: secretKey}
+	x := &secrets{t: t, dir: t.TempDir(), vendor: newVendor(t, s, newGate()), key: secretKey, source: folder{}.source()}
 	x.configure(`${SECRET_KEY}`, x.vendor.url)
 	return x
 }
@@ -218,7 +225,7 @@ func (s *secrets) configure(key, url string) {
 listen: ""
 log: { level: debug, format: %s }
 sources:
-  docs: { type: folder, path: ./docs }
+  docs: { %s }
 targets:
   vendor:
     %s
@@ -227,7 +234,7 @@ targets:
     timeout: 2s
 syncs:
   secrets: { from: docs, to: vendor, agents: [%s] }
-`, []string{"text", "json"}[s.sets%2], line, s.vendor.target(url), ourAgent)
+`, []string{"text", "json"}[s.sets%2], s.source, line, s.vendor.target(url), ourAgent)
 	s.sets++
 	s.write("kbsync.yaml", text)
 }
@@ -255,10 +262,19 @@ func (s *secrets) run(code int, args ...string) {
 	cmd := exec.CommandContext(ctx, program(s.t), args...)
 	cmd.Dir = s.dir
 	cmd.Env = []string{
-		"SECRET_KEY=" + s.key, "HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + s.dir,
+		"SECRET_KEY=" + s.key, "SECRET_WORD=" + core, "HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + s.dir,
 		"GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=" + filepath.Join(s.dir, "summary.md"),
 	}
-	out, err := cmd.CombinedOutput()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err := cmd.Start()
+	if err == nil {
+		stop := s.watch(cmd.Process.Pid)
+		err = cmd.Wait()
+		stop()
+	}
+	out := said.Bytes()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		s.t.Fatal(err)
 	}
@@ -267,7 +283,7 @@ func (s *secrets) run(code int, args ...string) {
 	}
 	s.search(fmt.Sprintf("what kbsyncd %v says", args), out)
 	err = filepath.WalkDir(s.dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() == "kbsync.yaml" || d.Name() == "key.txt" {
+		if err != nil || d.IsDir() || d.Name() == "kbsync.yaml" || d.Name() == "key.txt" || s.silent && d.Name() == "kbsync.db" {
 			return err
 		}
 		b, err := os.ReadFile(name)
@@ -281,6 +297,9 @@ func (s *secrets) run(code int, args ...string) {
 
 func (s *secrets) search(where string, b []byte) {
 	s.t.Helper()
+	if s.public != "" {
+		b = bytes.ReplaceAll(b, []byte(s.public), nil)
+	}
 	lower := bytes.ToLower(b)
 	for _, c := range []string{core, wrongCore} {
 		for i := 0; i+piece <= len(c); i++ {
@@ -290,5 +309,66 @@ func (s *secrets) search(where string, b []byte) {
 			}
 			s.t.Fatalf("P8: a piece of the key is in %s:\n%q", where, b[max(0, at-200):min(len(b), at+200)])
 		}
+		for i := range 3 { // as headers of a login hold it
+			packed := base64.RawStdEncoding.EncodeToString([]byte(c[i:]))
+			if at := bytes.Index(b, []byte(packed[:len(packed)-4])); at >= 0 {
+				s.t.Fatalf("P8: the key in base64 is in %s:\n%q", where, b[max(0, at-200):min(len(b), at+200)])
+			}
+		}
+	}
+}
+
+// watch searches the command lines and the environments of the program and of all that it starts, until the function that it returns is called. They
+// are one session. Git is told a token by its environment, which its user alone can read; nobody else needs it, but the program when that is the
+// way it is configured.
+func (s *secrets) watch(session int) (stop func()) {
+	if s.seen == nil {
+		return func() {}
+	}
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(time.Millisecond):
+				s.peer(session)
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
+}
+
+// peer looks at all processes of a session once. What it cannot read has ended.
+func (s *secrets) peer(session int) {
+	found, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range found {
+		stat, _ := os.ReadFile(name)
+		open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+		if end < 0 {
+			continue
+		}
+		if fields := strings.Fields(string(stat[end+1:])); len(fields) < 4 || fields[3] != strconv.Itoa(session) {
+			continue
+		}
+		who := string(stat[open+1 : end])
+		s.seen[who]++
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+		s.found("the command line of "+who, line)
+		if who != "git" && who != "git-remote-http" && who != "sh" && who != "kbsyncd" {
+			environment, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "environ"))
+			s.found("the environment of "+who, environment)
+		}
+	}
+}
+
+// found is search for what runs beside the test.
+func (s *secrets) found(where string, b []byte) {
+	if bytes.Contains(b, []byte(core)) {
+		s.t.Errorf("P8: the key is in %s", where)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"kbsyncd/internal/kb"
@@ -46,13 +47,29 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// alive are the documents of ours that have a searchable version, one that is not on its way out.
-func (v *vendor) alive(scope kb.Scope) map[kb.KeyHash]string {
-	out := map[kb.KeyHash]string{}
+// sight is what is searchable of our documents at a vendor, but for what is on its way out.
+type sight struct {
+	keys  map[kb.KeyHash][]string // the marks of what each key has
+	marks map[string]bool         // all of them
+}
+
+func (v *vendor) sight(scope kb.Scope) sight {
+	s := sight{keys: map[kb.KeyHash][]string{}, marks: map[string]bool{}}
 	for _, r := range v.documents() {
-		if m, _, ok := kb.ParseName(r.name); ok && m.Scope == scope && r.live && !r.gone {
-			out[m.Key] = r.name
+		m, _, ok := kb.ParseName(r.name)
+		if !ok || m.Scope != scope || !r.live || r.gone {
+			continue
+		}
+		s.keys[m.Key] = append(s.keys[m.Key], marks(r.content)...)
+		for _, mark := range marks(r.content) {
+			s.marks[mark] = true
 		}
 	}
-	return out
+	return s
+}
+
+// keeps tells whether a key, or else all that it had, is searchable: who was about to rename a document may go on.
+func (s sight) keeps(key kb.KeyHash, had []string) bool {
+	_, ok := s.keys[key]
+	return ok || !slices.ContainsFunc(had, func(mark string) bool { return !s.marks[mark] })
 }
