@@ -4,12 +4,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/sources/sourcetest"
 )
@@ -193,6 +196,38 @@ func TestTreeBomb(t *testing.T) {
 	err := r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
 	if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "more than 20000 files") {
 		t.Error(err)
+	}
+}
+
+// counter is a sink that keeps nothing.
+type counter struct{ documents, problems int }
+
+func (c *counter) Document(kb.Document) error { c.documents++; return nil }
+func (c *counter) Problem(kb.Problem) error   { c.problems++; return nil }
+
+// TestMillionEntries runs with the tests of real servers, because it takes seconds.
+func TestMillionEntries(t *testing.T) {
+	if os.Getenv("KBSYNC_NO_SKIP") == "" {
+		t.Skip("it takes seconds; make components runs it")
+	}
+	o := newOrigin(t)
+	files, dirs := make([]treeEntry, 1000), make([]treeEntry, 1000)
+	id := o.gitIn([]byte("X"), "hash-object", "-w", "--stdin")
+	for i := range files {
+		files[i] = treeEntry{fmt.Sprintf("file-%04d.md", i), "100644", id}
+	}
+	id = o.tree(files...)
+	for i := range dirs {
+		dirs[i] = treeEntry{fmt.Sprintf("dir-%04d", i), "40000", id}
+	}
+	o.plant(dirs...)
+	r := o.withRef("")
+	for _, what := range []string{"first", "unchanged"} {
+		began, c := time.Now(), &counter{}
+		if err := r.Scan(t.Context(), sources.Known{}, c); err != nil || c.documents != 1_000_000 || c.problems != 0 {
+			t.Fatalf("%s: %d documents, %d problems, %v", what, c.documents, c.problems, err)
+		}
+		t.Logf("%s scan: %s", what, time.Since(began).Round(time.Millisecond))
 	}
 }
 
