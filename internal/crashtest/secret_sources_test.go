@@ -4,6 +4,7 @@ package crashtest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -37,9 +38,7 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.Handler.ServeHTTP(w, r)
 		return
 	}
-	for name, values := range f.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), f.Header)
 	w.WriteHeader(f.Status)
 	_, _ = w.Write([]byte(f.Body))
 }

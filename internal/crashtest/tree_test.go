@@ -74,8 +74,9 @@ type tree struct {
 	dirs []string
 	next int // number of the next document
 	hot  []*document
-	// onward: a file never has again what it had once.
-	onward bool
+	// linked: vendors know the addresses of the files and fetch them when they like. So a file never has again what it had once, because what was
+	// fetched under that digest may be what came later; and a file at another address is another document.
+	linked bool
 }
 
 func newTree(t *testing.T, rng *rand.Rand, root string) *tree {
@@ -289,7 +290,7 @@ func (tr *tree) stealth() string {
 // revert takes a document back to what it was.
 func (tr *tree) revert() string {
 	d := tr.pick()
-	if len(d.history) < 2 || d.moved || tr.onward {
+	if len(d.history) < 2 || d.moved || tr.linked {
 		return ""
 	}
 	tr.rewrite(d, d.history[0])
@@ -315,7 +316,7 @@ func (tr *tree) touchUp() string {
 
 // relocate notes that a file has another path.
 func (tr *tree) relocate(d *document, to string) {
-	if d.exact && strings.EqualFold(path.Ext(d.path), path.Ext(to)) {
+	if d.exact && !tr.linked && strings.EqualFold(path.Ext(d.path), path.Ext(to)) {
 		d.moved = true
 	} else { // the vendor has another version, or perhaps the same in another form, under the old name: no link between the two
 		d.live, d.moved = false, false
@@ -399,7 +400,7 @@ func (tr *tree) twin() string {
 // swap exchanges two files. By their keys both were edited.
 func (tr *tree) swap() string {
 	a, b := tr.pick(), tr.pick()
-	if a == b || tr.onward || a.big() || b.big() || a.pdf() || b.pdf() {
+	if a == b || tr.linked || a.big() || b.big() || a.pdf() || b.pdf() {
 		return ""
 	}
 	ca, cb := a.content, b.content

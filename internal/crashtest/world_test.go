@@ -112,7 +112,7 @@ func newWorld(t *testing.T, seed uint64, m maker) *world {
 		w.also = newVendor(t, m.also(d), w.gate)
 	}
 	w.tree = newTree(t, rng, filepath.Join(w.dir, "docs"))
-	w.tree.onward = m.links
+	w.tree.linked = m.links
 	w.origin = folder{}
 	if m.from != nil {
 		w.origin = m.from(w, d)
