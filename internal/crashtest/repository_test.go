@@ -50,6 +50,9 @@ const (
 )
 
 func newRepository(w *world, d dice) origin {
+	if _, err := exec.LookPath("git"); err != nil && os.Getenv("KBSYNC_NO_SKIP") == "" {
+		w.t.Skip("git is not installed")
+	}
 	r := &repository{w: w, d: d, dir: filepath.Join(w.dir, "repos", "docs.git"), token: gitToken}
 	w.must(os.MkdirAll(r.dir, 0o755))
 	r.git("init", "--quiet", "--bare", "--initial-branch=main")
@@ -95,8 +98,10 @@ func (r *repository) source() string {
 func (r *repository) environment() []string { return []string{"CRASH_GIT=" + r.token} }
 func (r *repository) secrets() []string     { return []string{r.token} }
 
+// kinds: a trap waits for a kind as often as it is listed.
 func (*repository) kinds() []kind {
-	return []kind{{"git find", `/info/refs$`}, {"git fetch", `^POST .*/git-upload-pack$`}, {"git fetch", `^POST .*/git-upload-pack$`}}
+	const fetch = `^POST .*/git-upload-pack$`
+	return []kind{{"git find", `/info/refs$`}, {"git fetch", fetch}, {"git fetch", fetch}}
 }
 
 // publish commits the tree: on top of what was there, in the place of it, or as the beginning of another history.
@@ -105,15 +110,15 @@ func (r *repository) publish() {
 	r.git("--work-tree="+r.w.tree.root, "add", "--all")
 	r.n++
 	args := []string{"commit-tree", "-m", fmt.Sprintf("version %d", r.n), r.git("write-tree")}
-	forced := r.head == ""
-	if !forced {
-		parent := r.head
-		if forced = r.d.chance(30); forced {
-			parent, _, _ = strings.Cut(strings.TrimPrefix(r.git("rev-list", "--parents", "--max-count=1", r.head), r.head+" "), " ")
-		}
-		if parent != r.head || !forced {
-			args = append(args, "-p", parent)
-		}
+	parent, forced := r.head, false
+	switch n := r.d.IntN(10); {
+	case r.head == "" || n == 0:
+		parent, forced = "", true
+	case n < 3:
+		parent, forced = r.git("log", "-1", "--format=%P", r.head), true
+	}
+	if parent != "" {
+		args = append(args, "-p", parent)
 	}
 	r.head = r.git(args...)
 	r.git("update-ref", branch, r.head)
@@ -215,10 +220,7 @@ func await(req *http.Request, delay time.Duration) {
 
 // gitBackend serves the repositories in a directory.
 func gitBackend(dir string) http.Handler {
-	git, err := exec.LookPath("git")
-	if err != nil {
-		return http.NotFoundHandler()
-	}
+	git, _ := exec.LookPath("git") // without it there are no such worlds
 	return &cgi.Handler{
 		Path: git, Args: []string{"http-backend"}, Env: append(serverGit, "GIT_PROJECT_ROOT="+dir, "GIT_HTTP_EXPORT_ALL=1"),
 		Stderr: io.Discard, Logger: log.New(io.Discard, "", 0),

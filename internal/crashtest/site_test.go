@@ -64,7 +64,10 @@ const (
 )
 
 func newSite(w *world, d dice) origin {
-	s := &site{w: w, d: d, patience: 1 + 2*d.IntN(2), tags: d.chance(80), link: w.links, pages: map[string][]byte{}}
+	s := &site{w: w, d: d, patience: 3, tags: d.chance(80), link: w.links, pages: map[string][]byte{}}
+	if d.chance(35) {
+		s.patience = 1
+	}
 	srv := httptest.NewServer(s)
 	s.url = srv.URL
 	w.t.Cleanup(func() {

@@ -22,7 +22,8 @@ func TestManyProcessesShareTheUploads(t *testing.T) {
 	const speed, every, files = 50, 125 * time.Millisecond, 12
 	sim := simulator.NewChatbase(simulator.ChatbaseOptions{Key: apiKey, Speed: speed, TrainDelay: 5 * time.Millisecond})
 	sim.AddAgent(ourAgent, "Our bot")
-	w := &world{t: t, dir: t.TempDir(), vendor: newVendor(t, chatbase{Chatbase: sim}, newGate()), origin: folder{}, stages: map[string]int{}}
+	g := newGate()
+	w := &world{t: t, dir: t.TempDir(), gate: g, vendor: newVendor(t, chatbase{Chatbase: sim}, g), origin: folder{}, stages: map[string]int{}}
 	yaml := strings.Replace(w.yaml(), fmt.Sprintf("upload_every: %v", uploadEvery), fmt.Sprintf("upload_every: %v", every), 1)
 	w.must(os.WriteFile(w.config(), []byte(yaml), 0o600))
 	w.must(os.Mkdir(filepath.Join(w.dir, sourceName), 0o755))
