@@ -84,7 +84,11 @@ func (p PublicURL) Of(docPath string) string {
 		return place(before, docPath, after)
 	}
 	if before, after, ok := strings.Cut(s, placePage); ok {
-		return place(before, page(docPath), after)
+		at := page(docPath)
+		if strings.HasPrefix(after, ".") && (at == "" || strings.HasSuffix(at, "/")) {
+			at += "index" // of a directory, where pages are files
+		}
+		return place(before, at, after)
 	}
 	return place(strings.TrimSuffix(s, "/")+"/", docPath, "")
 }

@@ -29,6 +29,9 @@ func TestPublicURLOf(t *testing.T) {
 		{"https://x.example/{page}/", "guide/README.md", "https://x.example/guide/"},
 		{"https://x.example/{page}/", "guide/setup.mdx", "https://x.example/guide/setup/"},
 		{"https://x.example/{page}", "README.rst", "https://x.example/"},
+		{"https://x.example/{page}.html", "README.rst", "https://x.example/index.html"},
+		{"https://x.example/{page}.html", "guide/index.md", "https://x.example/guide/index.html"},
+		{"https://x.example/{page}.html", "guide/a.md", "https://x.example/guide/a.html"},
 		{"https://x.example/{page}", "img/index.png", "https://x.example/img/index.png"},
 		{"https://x.example/{page}", "v1.2", "https://x.example/v1.2"},
 	} {

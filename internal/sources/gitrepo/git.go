@@ -32,7 +32,7 @@ const (
 // inherited are the variables that git is given of the environment: where programs and certificates are, how the network is
 // reached, and the user's agent for ssh. Everything else, above all GIT_DIR, GIT_TRACE and their kin, is left out.
 var inherited = []string{
-	"PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
+	"PATH", "TMPDIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
 	"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
 }
 

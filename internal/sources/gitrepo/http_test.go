@@ -177,7 +177,7 @@ func TestHTTP(t *testing.T) {
 			if got, _, err := sourcetest.Read(t.Context(), l.Documents[3]); string(got) != "changed\n" {
 				t.Errorf("read %q, %v", got, err)
 			}
-			if c := r.Cost(0); c.Requests != 2 || c.BytesReceived == 0 {
+			if c := r.Cost(0); c.Requests < 2 || c.Requests > 3 || c.BytesReceived == 0 {
 				t.Errorf("cost of a change: %+v", c)
 			}
 		})

@@ -137,7 +137,7 @@ func (r *Repo) look(ctx context.Context, known sources.Known) (*listing, error) 
 	if err == nil && cost.Requests > 0 && cost.BytesReceived == 0 {
 		cost.NotModified = cost.Requests
 	}
-	r.noteCost(known.Run, cost)
+	r.noteCost(known.Run, cost, requests, received)
 	if known.Run != 0 && ctx.Err() == nil {
 		if len(r.shared) == maxShared {
 			r.shared = append(r.shared[:0], r.shared[1:]...)

@@ -62,8 +62,9 @@ type sharedLook struct {
 const maxShared = 4
 
 type runCost struct {
-	run  uint64
-	cost sources.Cost
+	run                uint64
+	cost               sources.Cost
+	requests, received int64 // counted before the look
 }
 
 var (
@@ -124,22 +125,25 @@ func (r *Repo) lastSpec() string {
 // maxCosts is how many runs are remembered.
 const maxCosts = 16
 
-func (r *Repo) noteCost(run uint64, c sources.Cost) {
+// noteCost remembers what a look cost; requests and received are what was counted before it.
+func (r *Repo) noteCost(run uint64, c sources.Cost, requests, received int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.costs) == maxCosts {
 		r.costs = append(r.costs[:0], r.costs[1:]...)
 	}
-	r.costs = append(r.costs, runCost{run, c})
+	r.costs = append(r.costs, runCost{run, c, requests, received})
 }
 
-// Cost implements sources.Metered. What was fetched after the scan, to be read, is not part of it.
+// Cost implements sources.Metered. What was fetched since, to be read, is part of it.
 func (r *Repo) Cost(run uint64) sources.Cost {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range slices.Backward(r.costs) {
 		if r.costs[i].run == run {
-			return r.costs[i].cost
+			c := r.costs[i].cost
+			c.Requests, c.BytesReceived = r.requests.Load()-r.costs[i].requests, r.received.Load()-r.costs[i].received
+			return c
 		}
 	}
 	return sources.Cost{}

@@ -32,7 +32,7 @@ var known = []struct {
 	{regexp.MustCompile(`(?i)could not resolve (host|hostname|proxy)|name or service not known|temporary failure in name resolution`),
 		"the name of the host cannot be resolved", "check repo and the network"},
 	{regexp.MustCompile(`(?i)certificate|SSL_ERROR|TLS connect|gnutls_handshake|SSL routines`),
-		"the server's certificate is not trusted", "check repo, or name your own authority with the environment variable SSL_CERT_FILE"},
+		"the server's certificate is not trusted", "check repo, or name your own authority with the environment variable GIT_SSL_CAINFO"},
 	{regexp.MustCompile(`(?i)connection refused|couldn't connect to server|failed to connect to|no route to host|network is unreachable|connection reset`),
 		"the server cannot be reached", "check repo and the network"},
 	{regexp.MustCompile(`(?i)timed out|operation too slow|timeout`),

@@ -51,6 +51,9 @@ func (l *look) ask(ctx context.Context, p *page) error {
 	return fault.New(errPage, "answers %d", got.Status)
 }
 
+// stateless tells that nothing is known of earlier looks: then what a page was cannot be told, and what the targets hold of it stays.
+func (l *look) stateless() bool { return len(l.old.pages) == 0 }
+
 // errPage is the class of trouble with one page. It is none of package fault, because it says nothing about a target.
 var errPage = errors.New("page cannot be had")
 
@@ -84,6 +87,10 @@ func (l *look) welcome(ctx context.Context, p *page) (bool, error) {
 	if p.old.held() {
 		return false, fault.New(errPage, "robots.txt does not allow it any more (%s)", kb.Printable(why)).
 			WithHint("leave it out with exclude, or set ignore_robots if the site is yours")
+	}
+	if p.rule == bySitemap || l.stateless() {
+		p.aside(fault.New(errPage, "robots.txt does not allow it (%s)", kb.Printable(why)).WithHint("leave it out with exclude, or set ignore_robots if the site is yours"))
+		return false, nil
 	}
 	p.nothing("robots.txt does not allow it (%s); ignore_robots: true asks nevertheless", why)
 	return false, nil
@@ -158,6 +165,9 @@ func (l *look) same(p *page) error {
 func (l *look) missing(p *page, status int) {
 	if p.rule == byLink && !p.old.held() {
 		p.nothing("a broken link: it answers %d", status)
+		if l.stateless() {
+			p.aside(fault.New(fault.ErrNotFound, "a broken link: it answers %d; that such a page is gone is believed when it was seen before", status))
+		}
 		l.log.Debug("a link leads nowhere", "address", kb.Printable(shown(p.address)), "from", kb.Printable(shown(p.from)), "status", status)
 		l.mu.Lock()
 		l.broken++

@@ -63,6 +63,7 @@ type page struct {
 	now        *entry // what is to be remembered; nil: nothing
 	err        error  // with isTrouble
 	note       string // why it is no document, or what else there is to know, for people
+	quiet      bool   // its trouble is no failure, and says nothing about the site
 	unlinked   bool   // its links are not known
 	requests   int
 	unmodified bool
@@ -72,7 +73,10 @@ type page struct {
 }
 
 // loud tells whether trouble with a page is a failure: what only some link leads to may never have been a document.
-func (p *page) loud() bool { return p.rule != byLink || (p.old.held() && !p.old.noIndex) }
+func (p *page) loud() bool { return !p.quiet && (p.rule != byLink || (p.old.held() && !p.old.noIndex)) }
+
+// aside notes that a page is no document, and that what the targets may hold of it stays.
+func (p *page) aside(err error) { p.outcome, p.err, p.quiet = isTrouble, err, true }
 
 // trouble notes that a page cannot be had. What was remembered of it stays. most is how often in a row that may happen to a link before
 // it counts as one that leads nowhere.

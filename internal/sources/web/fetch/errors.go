@@ -60,7 +60,7 @@ func (g *getting) refused(status int, authorized bool) *failure {
 	case authorized:
 		_ = err.WithHint("check the credentials under headers")
 	default:
-		_ = err.WithHint("if the page needs credentials, give them under headers; they are sent to the hosts under urls only")
+		_ = err.WithHint("if the page needs credentials, give them under headers; they are sent to the hosts of the configuration only")
 	}
 	return &failure{err: err, status: status}
 }
