@@ -80,6 +80,7 @@ type pass struct {
 	ready      []*job // settled: to be given to agents, with older versions to retire
 	cleanups   []*job // searchable and complete, with leftovers
 	puts       []recordPut
+	unread     map[string]bool      // sources and extensions of new documents that could not be read
 	awaited    map[kb.PartHash]bool // contents (by their first part) that did not become searchable
 	changed    bool                 // something at the store changed and settled
 	delivered  bool                 // of a bundle: the vendor has it
@@ -450,6 +451,9 @@ func (p *pass) unreadable(ctx context.Context, r rendered) error {
 		return p.put(&job{doc: r.doc}, r.rec, p.refusal(r))
 	}
 	p.unrecorded(len(r.have) > 0)
+	if len(r.have) == 0 {
+		p.unread[kindOf(k)] = true
+	}
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(r.err, fault.ErrChanged):

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"kbsyncd/internal/kb"
@@ -22,6 +24,7 @@ func (p *pass) remove(ctx context.Context, lost []gone) error {
 	if lost, err = p.keepAwaited(lost); err != nil {
 		return err
 	}
+	lost = p.keepUnread(lost)
 	free, err := p.guardLost(lost)
 	if err != nil {
 		return err
@@ -98,6 +101,27 @@ func (p *pass) keepAwaited(lost []gone) ([]gone, error) {
 		p.unrecorded(!known)
 	}
 	return left, nil
+}
+
+// kindOf names the source and the extension of a document.
+func kindOf(k kb.Key) string { return k.Source() + "/" + strings.ToLower(path.Ext(k.Base())) }
+
+// keepUnread leaves out the lost documents that may be there under another name: a new document of their kind could not be read, so
+// that its content could not be compared. They wait for the next pass.
+func (p *pass) keepUnread(lost []gone) []gone {
+	if len(p.unread) == 0 {
+		return lost
+	}
+	left := lost[:0:0]
+	for _, g := range lost {
+		if g.unwanted || g.key != "" && !p.unread[kindOf(g.key)] {
+			left = append(left, g)
+			continue
+		}
+		p.entry.Pending = append(p.entry.Pending, Pending{g.label(), "a new document that could not be read may be this one under another name; until it is read it stays"})
+		p.unrecorded(true)
+	}
+	return left
 }
 
 // fullyRecorded tells whether the records name everything that the target holds of a lost document. Otherwise only a

@@ -144,7 +144,7 @@ func newPass(e *Engine, f Flow, o Options, pr *Progress) *pass {
 		limits:  f.To.Limits(),
 		entry:   newEntry(f, o),
 		sources: map[string]*sourceTally{},
-		awaited: map[kb.PartHash]bool{}, selfless: map[string]int{},
+		awaited: map[kb.PartHash]bool{}, unread: map[string]bool{}, selfless: map[string]int{},
 	}
 	p.log = e.Log.With("sync", f.Sync, "target", f.Target)
 	if f.Copy.ID != "" {

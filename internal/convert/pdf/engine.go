@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"sync"
 	"time"
@@ -133,27 +135,56 @@ func (e *engine) open(ctx context.Context) error {
 	if e.pool != nil {
 		return nil
 	}
-	conf := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithMemoryLimitPages(memoryPages)
-	if e.dir != "" {
-		// Without its cache the engine works as well, only later.
-		if c, err := wazero.NewCompilationCacheWithDir(e.dir); err == nil {
-			e.kept = c
-			conf = conf.WithCompilationCache(c)
+	e.keep()
+	pool, err := start(e.config())
+	if err != nil && e.kept != nil {
+		// What is kept may be damaged, and nobody else would ever replace it.
+		err = errors.Join(e.close(ctx), e.discard())
+		if err == nil {
+			e.keep()
+			pool, err = start(e.config())
 		}
 	}
-	pool, err := start(webassembly.Config{
+	if err != nil {
+		return errors.Join(err, e.close(ctx))
+	}
+	e.pool = pool
+	return nil
+}
+
+// keep opens the cache of compiled engines. Without it the engine works as well, only later.
+func (e *engine) keep() {
+	if e.dir == "" {
+		return
+	}
+	if c, err := wazero.NewCompilationCacheWithDir(e.dir); err == nil {
+		e.kept = c
+	}
+}
+
+// config is the engine with the cache that is kept, if there is one.
+func (e *engine) config() webassembly.Config {
+	conf := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithMemoryLimitPages(memoryPages)
+	if e.kept != nil {
+		conf = conf.WithCompilationCache(e.kept)
+	}
+	return webassembly.Config{
 		MaxTotal:      1,
 		FSConfig:      wazero.NewFSConfig(), // no files
 		RuntimeConfig: conf,
 		Stdout:        io.Discard,
 		Stderr:        io.Discard,
 		RandomSource:  zeros{}, // the same bytes in, the same bytes out
-	})
-	if err != nil {
-		return errors.Join(err, e.close(ctx))
 	}
-	e.pool = pool
-	return nil
+}
+
+// discard removes the compiled engines, so that the next start compiles anew. Others keep other things in the same directory.
+func (e *engine) discard() error {
+	found, err := filepath.Glob(filepath.Join(e.dir, "wazero-*"))
+	for _, dir := range found {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
 }
 
 // start prepares the engine. Where no code can be made at run time the library panics, which says nothing about the document.
