@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 	"kbsyncd/internal/secret"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/sources/web/article"
@@ -135,6 +136,12 @@ func (c *Config) checkManners() []fault.Invalid {
 	return bad
 }
 
+// credentials are names in a query that stand for a secret.
+var credentials = []string{
+	"token", "access_token", "private_token", "auth_token", "api_key", "apikey", "secret", "client_secret", "password", "passwd", "pwd", "auth",
+	"authorization", "sig", "signature", "x-amz-signature",
+}
+
 // checkAddress says what is wrong with an address. It does not repeat the address, which may carry a password.
 func checkAddress(s string) (msg, hint string) {
 	u, err := url.Parse(s)
@@ -145,6 +152,11 @@ func checkAddress(s string) (msg, hint string) {
 		return "must not contain a user name or password", "use headers: { Authorization: \"…${TOKEN}\" }"
 	case u.Fragment != "":
 		return "must not have a fragment", "remove the # and what follows"
+	}
+	for name := range u.Query() {
+		if slices.Contains(credentials, strings.ToLower(name)) {
+			return "must not hold a credential (" + kb.Printable(name) + "), because addresses are shown", "use headers, for example { Authorization: \"Bearer ${TOKEN}\" }"
+		}
 	}
 	return "", ""
 }

@@ -22,6 +22,7 @@ func TestValidate(t *testing.T) {
 		{"no host", func(c *Config) { c.Sitemap = "https:///x" }, "sitemap"},
 		{"twice", func(c *Config) { c.URLs = append(c.URLs, c.URLs[0]) }, "urls[1]"},
 		{"password", func(c *Config) { c.Crawl.Start = "https://u:p@example.com/" }, "crawl.start"},
+		{"credential", func(c *Config) { c.Sitemap = "https://example.com/sitemap.xml?x=1&Access_Token=s" }, "sitemap"},
 		{"fragment", func(c *Config) { c.URLs[0] += "#x" }, "urls[0]"},
 		{"depth", func(c *Config) { c.Crawl.Depth = -1 }, "crawl.depth"},
 		{"pages", func(c *Config) { c.Crawl.MaxPages = 0 }, "crawl.max_pages"},
