@@ -26,7 +26,7 @@ import (
 
 var (
 	modelSeed = flag.Uint64("model.seed", 0, "run the model test with this seed only")
-	modelRuns = flag.Int("model.runs", 25, "how many seeds the model test runs")
+	modelRuns = flag.Int("model.runs", 16, "how many seeds the model test runs")
 )
 
 // world is a source of truth, a vendor, and the engine between them.
