@@ -320,7 +320,8 @@ func TestLargeBlobs(t *testing.T) {
 				t.Errorf("%s: %v", d.Key, err)
 			}
 		}
-		if _, bytes := r.cache.size(); bytes > 4<<20 {
+		// A fast server may be done with it before anybody looks, but no more than once.
+		if _, bytes := r.cache.size(); bytes > 8<<20 {
 			t.Errorf("the cache holds %d bytes", bytes)
 		}
 	}
