@@ -21,13 +21,14 @@ const (
 )
 
 const (
-	maxRedirects = 10
-	maxTries     = 3
-	maxHeader    = 128 << 10 // bytes of the header of an answer
-	maxDrain     = 64 << 10  // a longer rest of an answer that nobody wants costs the connection
-	maxHosts     = 4096      // whose state is kept
-	dialTimeout  = 10 * time.Second
-	idleTimeout  = 90 * time.Second
+	maxRedirects  = 10
+	maxTries      = 3
+	maxHeader     = 128 << 10 // bytes of the header of an answer
+	maxDrain      = 64 << 10  // a longer rest of an answer that nobody wants costs the connection
+	maxHosts      = 4096      // whose state is kept
+	maxRobotsTags = 1 << 10   // bytes of X-Robots-Tag
+	dialTimeout   = 10 * time.Second
+	idleTimeout   = 90 * time.Second
 )
 
 // Values of headers that nearly all requests share.

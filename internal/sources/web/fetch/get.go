@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"kbsyncd/internal/fault"
@@ -31,6 +32,7 @@ type Page struct {
 	ETag, LastModified string
 	Fresh              time.Time     // until when the site says that nothing needs to be asked; zero: ask
 	ContentType        string        // as the header says
+	Robots             string        // X-Robots-Tag: all of them, with commas between, up to a bound; "" after a 304
 	Body               io.ReadCloser // decoded; nil unless Status is 200; the caller closes it
 	Requests           int           // that it took, with redirects and repetitions
 
@@ -131,6 +133,7 @@ func (g *getting) finish(x *exchange) (*Page, *failure) {
 		p.ETag = usableETag(resp.Header.Get("ETag"))
 		p.LastModified = usableLastModified(resp.Header.Get("Last-Modified"), resp.Header.Get("Date"), now)
 		p.ContentType = resp.Header.Get("Content-Type")
+		p.Robots = robotsTags(resp.Header)
 		p.Fresh = g.freshUntil(resp.Header, now)
 		return p, g.open(x)
 	case http.StatusNotModified:
@@ -149,6 +152,19 @@ func (g *getting) finish(x *exchange) (*Page, *failure) {
 	}
 	x.discard()
 	return nil, g.refused(status, x.authorized)
+}
+
+// robotsTags is what an answer asks of robots. Of a longer list than anybody writes only whole lines count.
+func robotsTags(h http.Header) string {
+	var tags []string
+	left := maxRobotsTags
+	for _, tag := range h["X-Robots-Tag"] {
+		if left -= len(tag) + len(", "); left < 0 {
+			break
+		}
+		tags = append(tags, tag)
+	}
+	return strings.Join(tags, ", ")
 }
 
 // freshUntil is until when neither the answer nor a redirect that may change needs to be asked for.
