@@ -35,7 +35,7 @@ func (a *app) checkCommand() *cobra.Command {
 	var connect bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Validate the configuration; with --connect also keys, stores, agents and routes",
+		Short: "Validate the configuration; with --connect also sources, keys, stores, agents and routes",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.load()
@@ -52,7 +52,16 @@ func (a *app) checkCommand() *cobra.Command {
 				return nil
 			}
 			bad := false
-			for _, c := range a.program(cfg, a.stderr, true).Connect(cmd.Context()) {
+			p := a.program(cfg, a.stderr, true)
+			for _, c := range p.Reach(cmd.Context()) {
+				if c.Err != nil {
+					bad = true
+					out.Printf("✗ %s: %v\n", c.Source, c.Err)
+				} else {
+					out.Printf("✓ %s: can be read\n", c.Source)
+				}
+			}
+			for _, c := range p.Connect(cmd.Context()) {
 				name := c.Target
 				if c.Agent != "" {
 					name += " (" + kb.Printable(c.Agent) + ")"
@@ -78,6 +87,6 @@ func (a *app) checkCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&connect, "connect", false, "ask the vendors too; nothing is changed")
+	cmd.Flags().BoolVar(&connect, "connect", false, "ask the sources and the vendors too; nothing is changed")
 	return cmd
 }

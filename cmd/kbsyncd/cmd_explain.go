@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"kbsyncd/internal/config"
+	"kbsyncd/internal/convert"
 	"kbsyncd/internal/daemon"
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
@@ -141,7 +142,11 @@ func (a *app) explainFlow(db *state.DB, cfg *config.Config, f state.Flow, k kb.K
 		scope := kb.NewScope(cfg.Owner, f.Sync)
 		for _, pt := range r.Parts {
 			m := kb.Mark{Scope: scope, Key: k.Hash(), Part: pt.N, Hash: pt.Hash}
-			say("remote", "%s as %s", pt.ID, kb.RemoteName(k, m, pt.Ext, 255))
+			name := kb.RemoteName(k, m, pt.Ext, 255)
+			if pt.Ext == convert.LinkExt {
+				name += ", or as the address of the page"
+			}
+			say("remote", "%s as %s", pt.ID, name)
 		}
 		for _, id := range r.Retire {
 			say("older", "%s is deleted once the new version is searchable", id)

@@ -70,7 +70,7 @@ func (a *app) initCommand() *cobra.Command {
 				return failed{err}
 			}
 			fmt.Fprintf(a.stdout, `%s written. Next:
-  1. edit it: the folder, the dataset, the agents
+  1. edit it: the folder, website or repository (docs/sources.md has recipes), the dataset, the agents
   2. export STARLEADS_API_KEY=…
   3. kbsyncd check --connect
   4. kbsyncd --once --dry-run

@@ -101,8 +101,9 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kbsyncd",
 		Short: "Keep the knowledge bases of AI agents equal to where the documents really live",
-		Long: `kbsyncd keeps vendors' knowledge bases (Starleads, Chatbase, Hamsa, Converse) equal to your folders: it finds what changed, sends it
-within the vendor's limits, waits until it is searchable, hands it to the agents, and removes what is gone.
+		Long: `kbsyncd keeps vendors' knowledge bases (Starleads, Chatbase, Hamsa, Converse) equal to your folders, websites and git
+repositories: it finds what changed, sends it within the vendor's limits, waits until it is searchable, hands it to the agents,
+and removes what is gone.
 
   kbsyncd demo --once          see it work, with simulated vendors
   kbsyncd init                 write a first kbsync.yaml

@@ -187,6 +187,9 @@ var planned = []string{
 func (c *Console) change(ch kbsync.Change, width int) string {
 	doc := pad(ch.Document, width)
 	size := fmt.Sprintf("%10s", Size(ch.Bytes))
+	if ch.Link {
+		size = fmt.Sprintf("%10s", "link")
+	}
 	if ch.Parts > 1 {
 		size += fmt.Sprintf(" in %d parts", ch.Parts)
 	}
@@ -194,6 +197,9 @@ func (c *Console) change(ch kbsync.Change, width int) string {
 	case kbsync.ActionUpload:
 		return c.style(green, "+") + " " + doc + " " + size
 	case kbsync.ActionReplace:
+		if ch.Modified.IsZero() {
+			return c.style(yellow, "~") + " " + doc + " " + size
+		}
 		return c.style(yellow, "~") + " " + doc + " " + size + "   edited " + Ago(ch.Modified)
 	case kbsync.ActionRename:
 		from := ch.From

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources"
 	"kbsyncd/internal/targets"
 )
 
@@ -45,6 +46,38 @@ func (p *Program) Connect(ctx context.Context) []Check {
 	}
 	wg.Wait()
 	return out
+}
+
+// SourceCheck is what `check --connect` learnt about one source.
+type SourceCheck struct {
+	Source, Kind string
+	Err          error
+}
+
+// Reach asks every source whether its place is there and can be read.
+func (p *Program) Reach(ctx context.Context) []SourceCheck {
+	var out []SourceCheck
+	for _, name := range slices.Sorted(maps.Keys(p.Config.Sources)) {
+		out = append(out, SourceCheck{Source: name, Kind: p.Config.Sources[name].Type})
+	}
+	var wg sync.WaitGroup
+	for i := range out {
+		wg.Go(func() { out[i].Err = p.reach(ctx, out[i].Source) })
+	}
+	wg.Wait()
+	return out
+}
+
+func (p *Program) reach(ctx context.Context, name string) (err error) {
+	src, err := p.OpenSource(name, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	if s, ok := src.(sources.Prober); ok {
+		return s.Probe(ctx)
+	}
+	return nil
 }
 
 // agents are those that any sync has at a target.

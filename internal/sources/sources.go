@@ -113,6 +113,12 @@ type Checker interface {
 	Exists(ctx context.Context, k kb.Key) (bool, error)
 }
 
+// Prober is a source that can be tried without a scan.
+type Prober interface {
+	// Probe asks with as few requests as can be whether the place is there and lets itself be read.
+	Probe(ctx context.Context) error
+}
+
 // Explainer is a source that can tell why it gives or leaves out a path.
 type Explainer interface {
 	// Explain returns the rules that decide about the path, one line each, the last one decisive.

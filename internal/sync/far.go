@@ -57,6 +57,15 @@ func (m *merge) noteLink(d kb.Document) {
 	}
 }
 
+// noteEmpty notes sources that were read and gave nothing, which is seldom meant.
+func (p *pass) noteEmpty() {
+	for _, s := range p.sortedSources() {
+		if t := p.sources[s.Name]; t != nil && !t.failed && t.seen == 0 && !p.flow.Leaving {
+			p.notes = append(p.notes, fmt.Sprintf("source %s has no document; if that is not meant, look at what it includes and excludes", s.Name))
+		}
+	}
+}
+
 // SourceCost is what looking at a source cost, in the report. Flows of one run share their looks, and each tells of it.
 type SourceCost struct {
 	Source        string     `json:"source"`

@@ -167,7 +167,8 @@ func TestContentGoesWhereNoLinksAreTaken(t *testing.T) {
 		w.linking()
 		w.page("a", "# a\n")
 		e := w.pass(t.Context(), sync.Options{})
-		if e.Outcome != sync.OutcomeOK || e.Uploaded != 1 || len(e.Notes) != 1 || !strings.Contains(e.Notes[0], "deliver: link") {
+		if e.Outcome != sync.OutcomeOK || e.Uploaded != 1 || len(e.Notes) != 2 || !strings.Contains(e.Notes[0], "deliver: link") ||
+			!strings.Contains(e.Notes[1], "source docs has no document") {
 			w.fatalf("%+v", e)
 		}
 		w.checkLinks(0)

@@ -497,7 +497,7 @@ func (p *pass) note(j *job, action string) {
 		// A key shares its memory with everything else in its directory.
 		p.entry.Changes = append(p.entry.Changes, Change{
 			Action: action, Document: strings.Clone(kb.Printable(string(j.doc.Key))), Bytes: j.bytes(), Parts: len(j.parts),
-			From: kb.Printable(string(j.from)), Modified: j.doc.Modified,
+			From: kb.Printable(string(j.from)), Modified: j.doc.Modified, Link: p.byLink(j.doc),
 		})
 	}
 }
@@ -510,6 +510,7 @@ func (p *pass) collect() {
 	for _, f := range p.failures {
 		p.entry.failDocument(f.key, f.err)
 	}
+	p.noteEmpty()
 	p.entry.Sources, p.entry.Notes = p.costs, p.notes
 	p.unrecorded(p.aside)
 	p.warnOfMatches()

@@ -91,6 +91,7 @@ type Change struct {
 	// Documents is how many documents more, or less, an agent has; 0 where it gets the store as a whole.
 	Documents int       `json:"documents,omitempty"`
 	Modified  time.Time `json:"-"`
+	Link      bool      `json:"-"` // the vendor fetches it from its address
 }
 
 // Skipped is a document that no target of the sync can take.
