@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 BENCH ?= .
 
 .DEFAULT_GOAL := build
-.PHONY: demo test lint race components damage conversion fuzz bench picture crash build tools help
+.PHONY: demo test lint race components damage conversion fuzz bench microbench picture crash build tools help
 
 demo: ## run the demo: simulated vendors, sample documents, the real engine
 	go run ./cmd/kbsyncd demo
@@ -51,4 +51,4 @@ tools: ## install golangci-lint when it is missing
 	.ci/tools
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\): ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
