@@ -22,7 +22,7 @@ func (a *app) github(r *kbsync.Report) error {
 				a.annotate("error", "kbsyncd "+e.Sync, e.Error)
 			}
 			for _, f := range e.Failed {
-				a.annotate("error", f.Document, f.Error)
+				a.annotate("error", f.Document+" at "+e.Target, f.Error)
 			}
 			for _, h := range e.Held {
 				a.annotate("warning", h.Document, "deletion held: "+h.Reason)
@@ -57,10 +57,10 @@ func stepSummary(r *kbsync.Report) string {
 	if r.DryRun {
 		title = "kbsyncd: plan, nothing was changed"
 	}
-	b.WriteString("### " + title + "\n\n| sync | target | outcome | documents | uploaded | replaced | renamed | deleted | failed | held |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("### " + title + "\n\n| sync | target | outcome | documents | uploaded | replaced | renamed | deleted | assigned | skipped | failed | held |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, e := range r.Syncs {
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d |\n", e.Sync, e.Target, e.Outcome, e.Documents,
-			e.Uploaded, e.Replaced, e.Renamed, e.Deleted, len(e.Failed), len(e.Held))
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %d |\n", e.Sync, e.Target, e.Outcome, e.Documents,
+			e.Uploaded, e.Replaced, e.Renamed, e.Deleted, e.Assigned, len(e.Skipped), len(e.Failed), len(e.Held))
 	}
 	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'")
 	for _, e := range r.Syncs {
@@ -80,7 +80,7 @@ func stepSummary(r *kbsync.Report) string {
 			fmt.Fprintf(&b, "\n- **%s**: %s\n", e.Sync, cell.Replace(e.Error))
 		}
 		for _, f := range e.Failed[:min(50, len(e.Failed))] {
-			fmt.Fprintf(&b, "\n- failed `%s`: %s\n", cell.Replace(f.Document), cell.Replace(f.Error))
+			fmt.Fprintf(&b, "\n- failed `%s` at %s: %s\n", cell.Replace(f.Document), e.Target, cell.Replace(f.Error))
 		}
 	}
 	return b.String()
