@@ -8,11 +8,13 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net/url"
 	"strings"
 
 	"golang.org/x/net/html/charset"
 
 	"kbsyncd/internal/fault"
+	"kbsyncd/internal/kb"
 )
 
 // Bounds of sitemaps.
@@ -22,12 +24,16 @@ const (
 	maxSitemaps  = 500
 	maxNesting   = 3
 	maxAddresses = 100_000 // in all sitemaps
+	maxExamples  = 3
+	maxExample   = 100 // bytes
 )
 
-// sitemap is what one file lists.
+// sitemap is what one file lists: clean addresses, on whatever host they are.
 type sitemap struct {
-	pages []string
-	maps  []string // of an index
+	pages      []string
+	maps       []string // of an index
+	unreadable int      // entries that are no address
+	examples   []string // of them, for people
 }
 
 // errTooMany is a sitemap beyond all bounds.
@@ -35,8 +41,8 @@ var errTooMany = fault.New(fault.ErrIncomplete, "more than %d addresses; nothing
 	WithHint("use a sitemap of the part that is wanted")
 
 // readSitemap reads XML or a list of addresses, also packed with gzip. It reads no entities and no document type, and no more than
-// maxSitemap bytes.
-func readSitemap(r io.Reader, contentType string) (sitemap, error) {
+// maxSitemap bytes. base is the address of the file itself.
+func readSitemap(r io.Reader, contentType string, base *url.URL) (sitemap, error) {
 	b := bufio.NewReaderSize(r, 512)
 	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(b)
@@ -51,9 +57,9 @@ func readSitemap(r io.Reader, contentType string) (sitemap, error) {
 	media, _, _ := mime.ParseMediaType(contentType)
 	switch {
 	case bytes.HasPrefix(head, []byte("<")):
-		return readXML(&bounded{r: b, left: maxSitemap, gap: maxGap})
+		return readXML(&bounded{r: b, left: maxSitemap, gap: maxGap}, base)
 	case media == "text/plain" || bytes.HasPrefix(head, []byte("http")):
-		return readLines(&bounded{r: b, left: maxSitemap, gap: maxSitemap})
+		return readLines(&bounded{r: b, left: maxSitemap, gap: maxSitemap}, base)
 	case len(head) == 0:
 		return sitemap{}, errors.New("it is empty")
 	}
@@ -84,13 +90,14 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 // readXML takes the loc elements of a urlset or a sitemapindex.
-func readXML(r io.Reader) (sitemap, error) {
+func readXML(r io.Reader, base *url.URL) (sitemap, error) {
 	d := xml.NewDecoder(r)
 	d.CharsetReader = charset.NewReaderLabel
 	var (
 		s     sitemap
 		path  []string
 		text  strings.Builder
+		long  bool // there was more than text holds
 		ended bool
 	)
 	for {
@@ -112,13 +119,17 @@ func readXML(r io.Reader) (sitemap, error) {
 			if len(path) == 1 && t.Name.Local != "urlset" && t.Name.Local != "sitemapindex" {
 				return sitemap{}, errors.New("it is no sitemap, but begins with <" + clipped(t.Name.Local) + ">")
 			}
-			text.Reset()
+			if len(path) == 3 {
+				text.Reset()
+				long = false
+			}
 		case xml.CharData:
-			if len(path) == 3 && text.Len()+len(t) <= 2*maxAddress {
-				text.Write(t)
+			if len(path) == 3 {
+				long = long || text.Len()+len(t) > 2*maxAddress
+				text.Write(t[:min(len(t), max(0, 2*maxAddress-text.Len()))])
 			}
 		case xml.EndElement:
-			if err := s.take(path, strings.TrimSpace(text.String())); err != nil {
+			if err := s.take(path, strings.TrimSpace(text.String()), long, base); err != nil {
 				return sitemap{}, err
 			}
 			path = path[:len(path)-1]
@@ -131,27 +142,78 @@ func readXML(r io.Reader) (sitemap, error) {
 	return s, nil
 }
 
-// take notes the address in an element that ends.
-func (s *sitemap) take(path []string, text string) error {
-	if len(path) != 3 || path[2] != "loc" || text == "" {
-		return nil
-	}
+// take notes the address in an element that ends. A part of a longer one is another address.
+func (s *sitemap) take(path []string, text string, part bool, base *url.URL) error {
 	switch {
+	case len(path) != 3 || path[2] != "loc" || text == "":
+		return nil
+	case part:
+		return s.add(nil, text, nil)
 	case path[0] == "urlset" && path[1] == "url":
-		s.pages = append(s.pages, text)
+		return s.add(&s.pages, text, base)
 	case path[0] == "sitemapindex" && path[1] == "sitemap":
-		s.maps = append(s.maps, text)
+		return s.add(&s.maps, text, base)
 	}
-	if len(s.pages) > maxAddresses || len(s.maps) > maxAddresses {
+	return nil
+}
+
+// add notes an entry in a list; without one it is none that can be read.
+func (s *sitemap) add(to *[]string, text string, base *url.URL) error {
+	address, ok := "", false
+	if to != nil {
+		address, ok = listedAddress(text, base)
+	}
+	if ok {
+		*to = append(*to, address)
+	} else {
+		s.strange(example(text))
+	}
+	if len(s.pages)+len(s.maps)+s.unreadable > maxAddresses {
 		return errTooMany
 	}
 	return nil
 }
 
+// strange counts an entry that is no address.
+func (s *sitemap) strange(text string) {
+	s.unreadable++
+	if len(s.examples) < maxExamples {
+		s.examples = append(s.examples, text)
+	}
+}
+
+// listedAddress reads an entry. Generators that write relative addresses mean them as a browser does, although the protocol has none.
+func listedAddress(text string, base *url.URL) (string, bool) {
+	if u, ok := parseAddress(text); ok {
+		return u.String(), true
+	}
+	to, err := url.Parse(strings.TrimSpace(text))
+	if err != nil || base == nil || to.Scheme != "" || to.Path == "" {
+		return "", false
+	}
+	u, ok := parseAddress(base.ResolveReference(to).String())
+	if !ok {
+		return "", false
+	}
+	return u.String(), true
+}
+
+// example is an entry for people, without what may be secret in an address.
+func example(text string) string {
+	text = shown(text)
+	if i := strings.LastIndexByte(text, '@'); i >= 0 {
+		text = "…" + text[i:]
+	}
+	if len(text) > maxExample {
+		text = text[:maxExample] + "…"
+	}
+	return kb.Printable(strings.ToValidUTF8(text, ""))
+}
+
 func clipped(s string) string { return s[:min(len(s), 40)] }
 
 // readLines takes one address from each line.
-func readLines(r io.Reader) (sitemap, error) {
+func readLines(r io.Reader, base *url.URL) (sitemap, error) {
 	var s sitemap
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -162,33 +224,12 @@ func readLines(r io.Reader) (sitemap, error) {
 		if !strings.HasPrefix(line, "http://") && !strings.HasPrefix(line, "https://") {
 			return sitemap{}, errors.New("a line of it is no address")
 		}
-		if s.pages = append(s.pages, line); len(s.pages) > maxAddresses {
-			return sitemap{}, errTooMany
+		if err := s.add(&s.pages, line, base); err != nil {
+			return sitemap{}, err
 		}
 	}
-	return s, lines.Err()
-}
-
-// encode writes a sitemap as it is kept between looks.
-func (s sitemap) encode() []byte {
-	var b bytes.Buffer
-	for _, l := range [][]string{s.pages, s.maps} {
-		for _, a := range l {
-			b.WriteString(strings.Join(strings.Fields(a), "%20"))
-			b.WriteByte('\n')
-		}
-		b.WriteByte('\n')
+	if err := lines.Err(); err != nil {
+		return sitemap{}, err
 	}
-	return b.Bytes()
+	return s, nil
 }
-
-// decodeSitemap reads what encode wrote.
-func decodeSitemap(b []byte) sitemap {
-	pages, rest, _ := strings.Cut(string(b), "\n\n")
-	if strings.HasPrefix(string(b), "\n") {
-		pages, rest = "", string(b[1:])
-	}
-	return sitemap{pages: fields(pages), maps: fields(rest)}
-}
-
-func fields(s string) []string { return strings.Fields(s) }
