@@ -163,39 +163,31 @@ func (h *head) links(root *html.Node) (all []string) {
 	return all
 }
 
-// absolute rewrites the addresses below n. Those that are none of the web, of mail or of a telephone are dropped, and what they stand at stays.
+// absolute rewrites the addresses below n, to what lasts. Those that are none of the web, of mail or of a telephone are dropped, and what
+// they stand at stays.
 func (h *head) absolute(root *html.Node, address *url.URL) {
-	here := withoutFragment(address)
 	walk(root, func(n *html.Node) bool {
+		if has(n, mailAttr) {
+			showMail(n)
+		}
 		switch n.Data {
 		case "a":
 			if ref := strings.TrimSpace(attr(n, "href")); ref != "" {
-				h.rewrite(n, "href", ref)
-				if u := resolve(h.base, ref); u != nil && withoutFragment(u) == here && within(n, isHeading) != nil {
-					removeAttr(n, "href") // a heading that links to itself
-					if strings.Trim(textOf(n), "¶§#🔗") == "" {
-						remove(n)
-					}
-				}
+				h.link(n, ref, address)
 			}
 		case "img":
 			ref := strings.TrimSpace(attr(n, "src"))
 			if lazy := attr(n, "data-src"); lazy != "" && (ref == "" || strings.HasPrefix(ref, "data:")) {
 				ref = lazy
 			}
-			h.rewrite(n, "src", ref)
+			if u := resolve(h.base, ref); u != nil && ref != "" {
+				setAttr(n, "src", steady(u, true).String())
+			} else {
+				removeAttr(n, "src")
+			}
 		}
 		return true
 	})
-}
-
-func (h *head) rewrite(n *html.Node, key, ref string) {
-	scheme, _, _ := strings.Cut(strings.ToLower(ref), ":")
-	if u := resolve(h.base, ref); u != nil {
-		setAttr(n, key, u.String())
-	} else if key == "src" || scheme != "mailto" && scheme != "tel" {
-		removeAttr(n, key)
-	}
 }
 
 // oneLine is s without line breaks and runs of spaces, cut to what a title may be.
