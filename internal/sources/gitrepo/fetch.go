@@ -162,21 +162,39 @@ func (r *Repo) bring(ctx context.Context, ids []string, held *os.File) error {
 		return err
 	}
 	err = r.fetchBlobs(ctx, want, held)
-	if refusesIDs(err) && !r.cache.flag("whole") {
-		// A server that sends only what has a name: all blobs of the commit come together then.
-		r.log.Info("server sends no single files, fetching the whole commit")
-		if err := r.cache.note("whole"); err != nil {
-			return err
-		}
-		if err := r.renew(len(want[0]) == 64); err != nil {
-			return err
-		}
-		return r.fetchTip(ctx, r.lastSpec(), held)
+	if refusesIDs(err) {
+		return r.fetchWhole(ctx, len(want[0]) == 64, err, held)
 	}
 	if err == nil {
 		r.cache.grown()
 	}
 	return err
+}
+
+// fetchWhole is for a server that sends only what has a name: all blobs of the tip come together then, into a new repository, because git
+// does not ask again for what a commit it has should have brought. A look does so once: what the tip does not bring is gone. The lock is held.
+func (r *Repo) fetchWhole(ctx context.Context, sha256 bool, why error, held *os.File) error {
+	r.mu.Lock()
+	spec, again := r.spec, r.wholeAgain
+	r.mu.Unlock()
+	if spec == "" || again {
+		return why
+	}
+	r.log.Info("server sends no single files, fetching the whole commit")
+	if err := r.cache.note("whole"); err != nil {
+		return err
+	}
+	if err := r.renew(sha256); err != nil {
+		return err
+	}
+	if err := r.fetchTip(ctx, spec, held); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.wholeAgain = true
+	r.mu.Unlock()
+	r.cache.grown()
+	return nil
 }
 
 // missing are those of the blobs that have to be fetched.

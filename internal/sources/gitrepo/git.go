@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -51,6 +52,7 @@ var hardening = []setting{
 	{"maintenance.auto", "false"},
 	{"fetch.negotiationAlgorithm", "default"},
 	{"fetch.fsckObjects", "false"},
+	{"fetch.unpackLimit", "1"}, // everything comes as packs, whose size is watched and counted
 	{"protocol.version", "2"},
 	{"protocol.ext.allow", "never"},
 	{"submodule.recurse", "false"},
@@ -129,8 +131,12 @@ func (g *git) prepare(ctx context.Context, name string, c *command) *exec.Cmd {
 	return cmd
 }
 
-// errTimeout ends a command that takes too long.
-var errTimeout = errors.New("timeout")
+var (
+	// errTimeout ends a command that takes too long.
+	errTimeout = errors.New("timeout")
+	// errOutput ends a command that writes more than is worth having.
+	errOutput = errors.New("output is too long")
+)
 
 // run runs git to its end and gives what it wrote.
 func (g *git) run(ctx context.Context, c command) ([]byte, error) { return g.runAs(ctx, "git", c) }
@@ -146,25 +152,28 @@ func (g *git) runAs(ctx context.Context, name string, c command) ([]byte, error)
 		defer t.Stop()
 	}
 	cmd := g.prepare(inner, name, &c)
-	stdout, stderr := &bounded{most: maxOutput}, &bounded{most: maxStderr}
+	stdout, stderr := &bounded{most: maxOutput, full: func() { stop(errOutput) }}, &bounded{most: maxStderr}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.stdin, stdout, stderr
 	if c.discard {
 		cmd.Stdout = nil
 	}
-	done := watching(c.watch, stop)
-	err := cmd.Run()
-	done()
+	err := cmd.Start()
+	if err == nil {
+		done := watching(c.watch, stop)
+		err = cmd.Wait()
+		done()
+	}
 	switch cause := context.Cause(inner); {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil && cause != nil:
 		return nil, cause
 	case err != nil:
-		return nil, &failure{stderr: stderr.String(), err: err}
-	case stdout.cut:
-		return nil, &failure{stderr: "the answer is too long", err: errors.New("output too long")}
+		return nil, &failure{stderr: stderr.kept.String(), err: err}
+	case cause != nil:
+		return nil, cause
 	}
-	return stdout.Bytes(), nil
+	return stdout.kept.Bytes(), nil
 }
 
 // watching calls watch again and again until the function that it returns is called; an error of watch goes to stop.
@@ -195,22 +204,21 @@ func watching(watch func() error, stop context.CancelCauseFunc) (done func()) {
 	}
 }
 
-// bounded keeps the beginning of what is written.
+// bounded keeps the beginning of what is written. The buffer is not embedded: its ReadFrom would then take in everything, past Write.
 type bounded struct {
-	bytes.Buffer
-	most int
-	cut  bool
+	kept  bytes.Buffer
+	most  int
+	taken atomic.Int64
+	full  func() // called when there is more than is kept; may be nil
 }
 
 // Write implements io.Writer. It always takes everything, so that the writer goes on.
 func (b *bounded) Write(p []byte) (int, error) {
-	room := b.most - b.Len()
-	if room < len(p) {
-		b.cut = true
-		b.Buffer.Write(p[:max(0, room)])
-		return len(p), nil
+	b.kept.Write(p[:min(len(p), b.most-b.kept.Len())])
+	if b.taken.Add(int64(len(p))) > int64(b.most) && b.full != nil {
+		b.full()
 	}
-	return b.Buffer.Write(p)
+	return len(p), nil
 }
 
 var versionLine = regexp.MustCompile(`^git version (\d+)\.(\d+)`)

@@ -34,6 +34,7 @@ type server struct {
 	token    string
 	auths    sync.Map // the Authorization headers that came
 	hold     func(*http.Request)
+	fail     func(*http.Request) bool
 }
 
 func (o *origin) serve(change func(*server)) *server {
@@ -56,8 +57,14 @@ func (o *origin) serve(change func(*server)) *server {
 		if s.hold != nil {
 			s.hold(req)
 		}
+		if s.fail != nil && s.fail(req) {
+			http.Error(w, "out of order", http.StatusServiceUnavailable)
+			return
+		}
 		env := []string{"GIT_PROJECT_ROOT=" + filepath.Dir(o.dir), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null"}
-		if !s.old {
+		if s.old {
+			req.Header.Del("Git-Protocol") // the backend reads it from the header as well
+		} else {
 			env = append(env, "GIT_PROTOCOL="+req.Header.Get("Git-Protocol"))
 		}
 		(&cgi.Handler{Path: backend, Env: env, Stderr: &bytes.Buffer{}}).ServeHTTP(w, req)

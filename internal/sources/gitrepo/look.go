@@ -156,7 +156,7 @@ func (r *Repo) lookNow(ctx context.Context, known sources.Known) (*listing, erro
 	if err != nil {
 		return nil, err
 	}
-	r.setSpec("+" + t.spec())
+	r.begin("+" + t.spec())
 	if l := r.listing(); l != nil && l.commit == t.commit {
 		return l, nil
 	}

@@ -44,11 +44,12 @@ type Repo struct {
 	shared  []sharedLook
 	checked bool
 
-	mu      sync.Mutex
-	current *listing // the last one that was complete
-	spec    string   // what the tip was last fetched by
-	large   map[string]bool
-	costs   []runCost
+	mu         sync.Mutex
+	current    *listing // the last one that was complete
+	spec       string   // what the tip was last fetched by
+	wholeAgain bool     // since the last look the whole tip was fetched into a new repository
+	large      map[string]bool
+	costs      []runCost
 }
 
 // sharedLook is the outcome of a look that other scans of the same run may use.
@@ -110,16 +111,11 @@ func (r *Repo) listing() *listing {
 	return r.current
 }
 
-func (r *Repo) setSpec(s string) {
+// begin notes what the tip is fetched by. What was given up before is tried again.
+func (r *Repo) begin(spec string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.spec = s
-}
-
-func (r *Repo) lastSpec() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.spec
+	r.spec, r.wholeAgain = spec, false
 }
 
 // maxCosts is how many runs are remembered.
