@@ -107,7 +107,7 @@ and removes what is gone.
 
   kbsyncd demo --once          see it work, with simulated vendors
   kbsyncd init                 write a first kbsync.yaml
-  kbsyncd check --connect      is the configuration right, does the key work?
+  kbsyncd check --connect      is the configuration right, can the sources be read, does the key work?
   kbsyncd --once --dry-run     what would change?
   kbsyncd --once               make it so`,
 		Example: `  kbsyncd --once --report -                  # JSON report on standard output, for CI
