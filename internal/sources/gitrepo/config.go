@@ -231,6 +231,7 @@ func (c *Config) Open(o sources.Options) (sources.Source, error) {
 	if o.CacheDir != "" {
 		r.cache.parent = filepath.Join(o.CacheDir, "git")
 	}
+	r.large, r.lfsLess = idSet{cache: r.cache, file: largeIDs}, idSet{cache: r.cache, file: withoutLFS}
 	r.git = &git{cache: r.cache, protocol: a.form.protocols()}
 	r.objects = newObjects(r.git, func() string { return r.cache.dir })
 	return r, nil

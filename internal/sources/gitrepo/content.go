@@ -23,7 +23,7 @@ func (r *Repo) Open(ctx context.Context, d kb.Document) (kb.Content, error) {
 		return nil, err
 	}
 	r.opens.Add(1)
-	id := string(d.Fingerprint)
+	id := blobID(d.Fingerprint)
 	if !fullID.MatchString(id) {
 		return nil, fault.New(fault.ErrChanged, "%s is not the version that was listed", kb.Printable(string(d.Key)))
 	}
@@ -40,7 +40,7 @@ func (r *Repo) Open(ctx context.Context, d kb.Document) (kb.Content, error) {
 			return nil, r.openError(ctx, d, err)
 		}
 		if p != nil {
-			return r.openLFS(ctx, d, p)
+			return r.openLFS(ctx, d, id, p)
 		}
 	}
 	if size > r.largest {
@@ -59,7 +59,7 @@ func (r *Repo) Open(ctx context.Context, d kb.Document) (kb.Content, error) {
 // present gives the size of a blob, after fetching it where it is missing.
 func (r *Repo) present(ctx context.Context, id string) (int64, error) {
 	for round := 0; ; round++ {
-		if r.isLarge(id) {
+		if r.large.has(id) {
 			return 0, errBig
 		}
 		found, err := r.objects.info(ctx, []string{id})
@@ -70,7 +70,7 @@ func (r *Repo) present(ctx context.Context, id string) (int64, error) {
 			return 0, ctx.Err()
 		case round == 1 && err != nil:
 			return 0, err
-		case round == 1 && r.isLarge(id):
+		case round == 1 && r.large.has(id):
 			return 0, errBig
 		case round == 1:
 			return 0, errMissing

@@ -3,9 +3,7 @@ package gitrepo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +85,7 @@ func (r *Repo) fetchBlobs(ctx context.Context, ids []string, held *os.File) erro
 		case err == nil:
 			return nil
 		case errors.Is(err, errBudget) && len(ids) == 1:
-			r.setLarge(ids[0])
+			r.large.add(ids[0])
 			return nil
 		case errors.Is(err, errBudget):
 			half := len(ids) / 2
@@ -126,33 +124,6 @@ func (r *Repo) fetchOnce(ctx context.Context, ids []string, held *os.File) error
 		r.cache.tidy()
 	}
 	return err
-}
-
-// setLarge remembers a blob that is too large to be a document, for later processes too.
-func (r *Repo) setLarge(id string) {
-	_ = r.isLarge(id) // so that what was noted before is known
-	r.mu.Lock()
-	r.large[id] = true
-	r.mu.Unlock()
-	f, err := os.OpenFile(filepath.Join(r.cache.root, "large"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return // then it is found out again
-	}
-	_, _ = fmt.Fprintln(f, id)
-	_ = f.Close()
-}
-
-func (r *Repo) isLarge(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.large == nil {
-		r.large = map[string]bool{}
-		text, _ := os.ReadFile(filepath.Join(r.cache.root, "large"))
-		for line := range strings.Lines(string(text)) {
-			r.large[strings.TrimSpace(line)] = true
-		}
-	}
-	return r.large[id]
 }
 
 // bring makes sure that blobs are in the cache, as far as they can be had. The lock is held.
@@ -208,7 +179,7 @@ func (r *Repo) missing(ctx context.Context, ids []string) ([]string, error) {
 	}
 	var want []string
 	for i, ob := range found {
-		if ob.kind == "" && !r.isLarge(ids[i]) {
+		if ob.kind == "" && !r.large.has(ids[i]) {
 			want = append(want, ids[i])
 		}
 	}

@@ -73,13 +73,16 @@ func (a *access) lfsSettings() []setting {
 }
 
 // openLFS gives the content that a pointer stands for.
-func (r *Repo) openLFS(ctx context.Context, d kb.Document, p *pointer) (kb.Content, error) {
+func (r *Repo) openLFS(ctx context.Context, d kb.Document, id string, p *pointer) (kb.Content, error) {
 	if p.size > r.largest {
 		return nil, r.openError(ctx, d, errBig)
 	}
 	at := filepath.Join(r.cache.dir, "lfs", "objects", p.oid[:2], p.oid[2:4], p.oid)
 	if info, err := os.Stat(at); err != nil || info.Size() != p.size {
 		if err := r.smudge(ctx, d, p); err != nil {
+			if errors.Is(err, fault.ErrUnsupported) {
+				r.lfsLess.add(id)
+			}
 			return nil, err
 		}
 	}

@@ -137,6 +137,7 @@ func TestLFS(t *testing.T) {
 func TestWithoutPrograms(t *testing.T) {
 	o := newOrigin(t)
 	o.put("big.pdf", lfsPointer([]byte("x")))
+	o.put("plain.md", []byte("plain"))
 	git := need(t, "git")
 	o.flush()
 	o.stop()
@@ -164,6 +165,35 @@ func TestWithoutPrograms(t *testing.T) {
 	l := sourcetest.Scan(t, r)
 	if _, _, err := sourcetest.Read(t.Context(), l.Documents[0]); !errors.Is(err, fault.ErrUnsupported) || !strings.Contains(err.Error(), "install git-lfs") {
 		t.Errorf("without git-lfs: %v", err)
+	}
+	plain := l.Documents[1].Fingerprint
+	// It is the same version until git-lfs is installed, also for another process.
+	before := l.Documents[0].Fingerprint
+	again := o.open(func(_ *Config, opts *sources.Options) {
+		opts.CacheDir = r.cache.parent[:len(r.cache.parent)-len("/git")]
+	})
+	for _, r := range []*Repo{r, again} {
+		if l := sourcetest.Scan(t, r); l.Documents[0].Fingerprint != before {
+			t.Errorf("still without git-lfs the version is %q, was %q", l.Documents[0].Fingerprint, before)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(bin, "git-lfs"), []byte("#!/bin/sh\nmkdir -p \"$GIT_DIR/lfs/objects/2d/71\" && printf x >\"$GIT_DIR/lfs/objects/2d/71/2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/bin/mkdir", filepath.Join(bin, "mkdir")); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*Repo{r, again} {
+		l := sourcetest.Scan(t, r)
+		if l.Documents[0].Fingerprint == before || l.Documents[1].Fingerprint != plain {
+			t.Errorf("with git-lfs the versions are %q and %q", l.Documents[0].Fingerprint, l.Documents[1].Fingerprint)
+		}
+		if err := r.Fetch(t.Context(), pointers(l)); err != nil || l.Documents[0].Size != 1 {
+			t.Errorf("size %d, %v", l.Documents[0].Size, err)
+		}
+		if got, _, err := sourcetest.Read(t.Context(), l.Documents[0]); err != nil || string(got) != "x" {
+			t.Errorf("with git-lfs: %q, %v", got, err)
+		}
 	}
 }
 

@@ -141,10 +141,20 @@ func (l *listing) find(path string) (found []entry) {
 	return found
 }
 
-// document makes what a scan gives of a record.
-func (r *Repo) document(l *listing, e entry) kb.Document {
+// lfsHere marks the fingerprint of a document that was refused for want of git-lfs, as long as it is installed: it is another version then.
+const lfsHere = "+lfs"
+
+// blobID is the blob that a fingerprint stands for.
+func blobID(f kb.Fingerprint) string { return strings.TrimSuffix(string(f), lfsHere) }
+
+// document makes what a scan gives of a record; lfs tells that git-lfs is installed.
+func (r *Repo) document(l *listing, e entry, lfs bool) kb.Document {
+	version := e.rest
+	if lfs && r.lfsLess.has(e.rest) {
+		version += lfsHere
+	}
 	return kb.Document{
-		Key: kb.NewKey(r.name, e.path), Raw: e.raw, Fingerprint: kb.Fingerprint(e.rest), Size: -1, Modified: l.when, From: r, Public: r.public,
+		Key: kb.NewKey(r.name, e.path), Raw: e.raw, Fingerprint: kb.Fingerprint(version), Size: -1, Modified: l.when, From: r, Public: r.public,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -97,13 +98,15 @@ func (r *Repo) Scan(ctx context.Context, known sources.Known, sink sources.Sink)
 	if err != nil {
 		return err
 	}
+	_, noLFS := exec.LookPath("git-lfs")
+	r.lfsLess.forget()
 	for i := range l.at {
 		if i&63 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		e := l.entry(i)
 		if e.kind == isDocument {
-			err = sink.Document(r.document(l, e))
+			err = sink.Document(r.document(l, e, noLFS == nil))
 		} else {
 			err = sink.Problem(r.problem(e))
 		}

@@ -33,6 +33,8 @@ type Repo struct {
 	git      *git
 	cache    *cache
 	objects  *objects
+	large    idSet
+	lfsLess  idSet
 	largest  int64         // bytes of a document
 	most     int           // documents
 	patience time.Duration // with a look at the tip
@@ -48,7 +50,6 @@ type Repo struct {
 	current    *listing // the last one that was complete
 	spec       string   // what the tip was last fetched by
 	wholeAgain bool     // since the last look the whole tip was fetched into a new repository
-	large      map[string]bool
 	costs      []runCost
 }
 
@@ -168,7 +169,7 @@ func (r *Repo) Exists(ctx context.Context, k kb.Key) (bool, error) {
 func (r *Repo) Fetch(ctx context.Context, docs []*kb.Document) error {
 	ids := make([]string, len(docs))
 	for i, d := range docs {
-		ids[i] = string(d.Fingerprint)
+		ids[i] = blobID(d.Fingerprint)
 	}
 	if err := r.fetch(ctx, ids); err != nil {
 		return err

@@ -310,7 +310,7 @@ func (w *walker) blob(ctx context.Context, id string, most int64) ([]byte, error
 	if b, ok := w.blobs[id]; ok {
 		return b, nil
 	}
-	if w.r.isLarge(id) {
+	if w.r.large.has(id) {
 		return nil, errBig
 	}
 	b, err := w.r.objects.read(ctx, id, "blob", most)
