@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -147,12 +148,24 @@ func below(start, u *url.URL) bool {
 }
 
 var (
-	loginPath = regexp.MustCompile(`(?i)(^|/)(log-?in|sign-?in|auth|authenticate|authorize|sso|saml2?|oauth2?|wp-login\.php|session/new|account/login)(/|$|\.)`)
+	loginName = regexp.MustCompile(`(?i)^(log-?in|sign-?in|auth|authenticate|authorize|sso|saml2?|oauth2?|wp-login)(\.[a-z]+)?$`)
 	loginHost = regexp.MustCompile(`(?i)^(login|signin|accounts?|auth|sso|idp|id)\.`)
 )
 
-// toLogin tells whether a redirect leads to where one signs in.
+// toLogin tells whether a redirect leads to where one signs in. Below such a name there may be articles about signing in, but hardly those
+// of another host.
 func toLogin(from, to *url.URL) bool {
-	return (loginPath.MatchString(to.Path) && !loginPath.MatchString(from.Path)) ||
-		(from.Host != to.Host && loginHost.MatchString(to.Host))
+	if from.Host != to.Host && loginHost.MatchString(to.Host) {
+		return true
+	}
+	return signsIn(to.Path, from.Host != to.Host) && !signsIn(from.Path, false)
+}
+
+// signsIn tells whether the last name of a path, or any of them, is one of where one signs in.
+func signsIn(p string, anywhere bool) bool {
+	names := strings.Split(strings.Trim(p, "/"), "/")
+	if !anywhere {
+		names = names[len(names)-1:]
+	}
+	return slices.ContainsFunc(names, loginName.MatchString) || strings.HasSuffix(strings.Trim(p, "/"), "session/new")
 }

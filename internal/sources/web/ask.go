@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"kbsyncd/internal/fault"
@@ -22,7 +23,7 @@ const (
 
 // ask finds out what a page is now. An error is trouble with the page, or with the disk.
 func (l *look) ask(ctx context.Context, p *page) error {
-	if ok, err := l.welcome(ctx, p); !ok || err != nil {
+	if ok, err := l.welcome(ctx, p, p.address); !ok || err != nil {
 		return err
 	}
 	if p.old.held() && p.old.settings == l.pageSettings && !l.known.Anew && l.isFresh(p) {
@@ -71,12 +72,12 @@ func lasting(err error) bool {
 	return errors.Is(err, fault.ErrDenied) || errors.Is(err, fault.ErrUnsupported) || errors.Is(err, fault.ErrTooLarge)
 }
 
-// welcome asks robots.txt about addresses that nobody listed by hand.
-func (l *look) welcome(ctx context.Context, p *page) (bool, error) {
+// welcome asks robots.txt about the address of a page that nobody listed by hand: its own, or the one that it leads to.
+func (l *look) welcome(ctx context.Context, p *page, address string) (bool, error) {
 	if p.rule == byURLs || l.cfg.IgnoreRobots {
 		return true, nil
 	}
-	ok, why, err := l.client.Allowed(ctx, p.address)
+	ok, why, err := l.client.Allowed(ctx, address)
 	if err != nil {
 		p.unlinked = !p.old.held()
 		return false, err
@@ -88,8 +89,12 @@ func (l *look) welcome(ctx context.Context, p *page) (bool, error) {
 		return false, fault.New(errPage, "robots.txt does not allow it any more (%s)", kb.Printable(why)).
 			WithHint("leave it out with exclude, or set ignore_robots if the site is yours")
 	}
-	if p.rule == bySitemap || l.stateless() {
-		p.aside(fault.New(errPage, "robots.txt does not allow it (%s)", kb.Printable(why)).WithHint("leave it out with exclude, or set ignore_robots if the site is yours"))
+	err = fault.New(errPage, "robots.txt does not allow it (%s)", kb.Printable(why)).WithHint("leave it out with exclude, or set ignore_robots if the site is yours")
+	if p.rule == bySitemap {
+		p.aside(err)
+		return false, nil
+	}
+	if l.neverHad(p, err) {
 		return false, nil
 	}
 	p.nothing("robots.txt does not allow it (%s); ignore_robots: true asks nevertheless", why)
@@ -100,10 +105,10 @@ func (l *look) welcome(ctx context.Context, p *page) (bool, error) {
 func (l *look) get(ctx context.Context, p *page) (*fetch.Page, error) {
 	r := fetch.Request{URL: p.address, MaxBytes: maxFile}
 	moved := ""
-	if p.old.held() && p.old.settings == l.pageSettings {
+	if p.old.held() && p.old.settings == l.pageSettings && !l.known.Anew {
 		r.ETag, r.LastModified = p.old.etag, p.old.modified
-		if p.old.moved != "" && !l.known.Anew {
-			moved, r.URL = p.old.moved, p.old.moved
+		if moved = l.movedTo(p); moved != "" {
+			r.URL = moved
 		}
 	}
 	got, err := l.fetch(ctx, p, r)
@@ -111,7 +116,7 @@ func (l *look) get(ctx context.Context, p *page) (*fetch.Page, error) {
 		moved, r = "", fetch.Request{URL: p.address, MaxBytes: maxFile}
 		got, err = l.fetch(ctx, p, r)
 	}
-	if err == nil && got.Status == http.StatusNotModified && (r.ETag == "" && r.LastModified == "" || !sameAddress(got.URL, p.old.at(p.address))) {
+	if err == nil && got.Status == http.StatusNotModified && (r.ETag == "" && r.LastModified == "" || !l.sameAddress(got.URL, p.old.at(p.address))) {
 		if r.ETag == "" && r.LastModified == "" {
 			return nil, fault.New(errPage, "answers 304 to a request without a condition").WithHint("the server or a cache before it is at fault")
 		}
@@ -123,7 +128,41 @@ func (l *look) get(ctx context.Context, p *page) (*fetch.Page, error) {
 	if err == nil && got.Moved == "" {
 		got.Moved = moved
 	}
+	if err == nil && moved == "" {
+		l.noteMove(p, got.Moved)
+	}
 	return got, err
+}
+
+// move is where a permanent redirect led when it was last asked for.
+type move struct {
+	to    string
+	asked time.Time
+}
+
+// maxMove is how long a permanent redirect is taken at its word: one that was set up by mistake must be undone some day.
+const maxMove = 24 * time.Hour
+
+// movedTo is where a page can be asked for without the way over a permanent redirect; "" when the redirect must be asked.
+func (l *look) movedTo(p *page) string {
+	l.Site.mu.Lock()
+	defer l.Site.mu.Unlock()
+	if m := l.moves[p.address]; l.started.Sub(m.asked) < maxMove {
+		return m.to
+	}
+	return ""
+}
+
+// noteMove notes where a page moved. It is kept in the process only, where it costs no write, and where no address with a signature is
+// seen.
+func (l *look) noteMove(p *page, to string) {
+	l.Site.mu.Lock()
+	defer l.Site.mu.Unlock()
+	if to == "" {
+		delete(l.moves, p.address)
+	} else {
+		l.moves[p.address] = move{to, l.started}
+	}
 }
 
 func (l *look) fetch(ctx context.Context, p *page, r fetch.Request) (*fetch.Page, error) {
@@ -136,8 +175,33 @@ func (l *look) fetch(ctx context.Context, p *page, r fetch.Request) (*fetch.Page
 	return got, nil
 }
 
-// sameAddress spares the parsing, which for an unchanged page would be most of the work.
-func sameAddress(a, clean string) bool { return a == clean || canonicalForm(a) == clean }
+// sameAddress tells whether an answer came from the address that is remembered. It spares the parsing, which for an unchanged page would
+// be most of the work.
+func (l *look) sameAddress(a, noted string) bool {
+	if a == noted {
+		return true
+	}
+	u, ok := parseAddress(a)
+	return ok && (u.String() == noted || l.noted(u) == noted)
+}
+
+// signed stands before the digest that takes the place of a query.
+const signed = "?sha256="
+
+// noted is an address as it is remembered. The query of one that nobody listed may be a signature or a token; its digest tells as well
+// whether it is another one.
+func (l *look) noted(u *url.URL) string {
+	if a := u.String(); u.RawQuery == "" || l.pages[a] != nil {
+		return a
+	}
+	return bare(u).String() + signed + kb.Sum([]byte(u.RawQuery)).String()
+}
+
+func bare(u *url.URL) *url.URL {
+	b := *u
+	b.RawQuery = ""
+	return &b
+}
 
 func canonicalForm(address string) string {
 	if u, ok := parseAddress(address); ok {
@@ -164,9 +228,9 @@ func (l *look) same(p *page) error {
 // missing counts how often a page has answered that it is not there.
 func (l *look) missing(p *page, status int) {
 	if p.rule == byLink && !p.old.held() {
-		p.nothing("a broken link: it answers %d", status)
-		if l.stateless() {
-			p.aside(fault.New(fault.ErrNotFound, "a broken link: it answers %d; that such a page is gone is believed when it was seen before", status))
+		if !l.neverHad(p, fault.New(fault.ErrNotFound, "a broken link: it answers %d; that is believed when it was seen often enough", status).
+			WithHint("correct the link, or leave the page out with exclude")) {
+			p.nothing("a broken link: it answers %d", status)
 		}
 		l.log.Debug("a link leads nowhere", "address", kb.Printable(shown(p.address)), "from", kb.Printable(shown(p.from)), "status", status)
 		l.mu.Lock()

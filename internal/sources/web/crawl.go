@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/url"
+	"slices"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -50,7 +51,7 @@ func (l *look) crawl(ctx context.Context) error {
 		level = sortedPages(next)
 	}
 	if len(l.lacking) == 0 {
-		l.next.crawl = l.trust(l.next.crawl, "crawl", len(reached))
+		l.next.crawl = l.trust(l.next.crawl, theCrawl, len(reached))
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ func (l *look) crawl(ctx context.Context) error {
 func (l *look) canStart(start *page) bool {
 	why := start.err
 	switch {
-	case start.outcome == isTrouble && start.old.held() && len(start.old.links) > 0:
+	case start.outcome == isTrouble && (start.old.held() && len(start.old.links) > 0 || start.said != nil):
 		return true
 	case start.outcome == isTrouble:
 	case start.now == nil:
@@ -85,15 +86,31 @@ func (l *look) linked(p *page) []*url.URL {
 			l.lacks(fault.New(fault.ErrIncomplete, "where %s leads is not known; nothing is deleted", kb.Printable(shown(p.address))).Because(neutral(p.err)))
 		}
 	}
-	if e == nil || (p.outcome == isNothing && e.gone >= l.cfg.MissingAfter) {
+	if e == nil && p.said == nil || (p.outcome == isNothing && e != nil && e.gone >= l.cfg.MissingAfter) {
 		return nil
 	}
 	var to []*url.URL
-	for _, link := range e.links {
+	for _, link := range l.linksOf(p, e) {
 		u, ok := parseAddress(link)
 		if ok && below(l.start, u) && l.globs.keeps(u) {
 			to = append(to, u)
 		}
 	}
 	return to
+}
+
+// linksOf are the links of what is known of a page, and those that it has besides: without a text of its own it may have links, and while it
+// leads elsewhere for now, those that it had count still.
+func (l *look) linksOf(p *page, e *entry) []string {
+	var links []string
+	if e != nil {
+		links = e.links
+	}
+	switch {
+	case p.outcome == isTrouble && p.said != nil:
+		links = slices.Concat(links, p.said.links)
+	case p.movedForNow():
+		links = slices.Concat(links, p.old.links)
+	}
+	return links
 }

@@ -39,7 +39,7 @@ func TestEntry(t *testing.T) {
 			}
 		}
 	}
-	l := listing{settings: 1, sitemap: tally{had: 3, low: 1, runs: 2}, crawl: tally{had: 9}}
+	l := listing{settings: 1, sitemap: tally{had: 3, low: 1, runs: 2}, crawl: tally{had: 9}, crowd: crowd{what: 1 << 63, runs: 2}}
 	if got, err := decodeListing(l.encode()); err != nil || got != l {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -86,7 +86,10 @@ func TestBelieve(t *testing.T) {
 	}
 	for name, steps := range map[string][]step{
 		"grows":           {{5, true}, {50, true}, {500, true}},
-		"few":             {{10, true}, {1, true}},
+		"few":             {{2, true}, {1, true}},
+		"small":           {{3, true}, {1, false}, {1, false}, {1, true}},
+		"goes on living":  {{100, true}, {40, false}, {43, false}, {40, true}},
+		"moves on":        {{100, true}, {40, false}, {30, false}, {31, false}, {30, true}},
 		"halves":          {{100, true}, {50, true}, {25, true}},
 		"breaks":          {{100, true}, {49, false}, {49, false}, {49, true}, {49, true}},
 		"breaks in parts": {{100, true}, {49, false}, {20, false}, {20, false}, {20, true}},

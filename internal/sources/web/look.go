@@ -61,6 +61,7 @@ type page struct {
 
 	outcome    outcome
 	now        *entry // what is to be remembered; nil: nothing
+	said       *entry // what the page itself said this time; nil when it did not, or nothing new
 	err        error  // with isTrouble
 	note       string // why it is no document, or what else there is to know, for people
 	quiet      bool   // its trouble is no failure, and says nothing about the site
@@ -94,6 +95,19 @@ func (p *page) trouble(err error, most int) {
 	if p.rule == byLink && !p.old.held() && p.unlinked {
 		p.hopeless(most)
 	}
+}
+
+// neverHad sets a link aside that leads to what was never had, as far as is remembered: after the memory was lost nobody can tell whether it
+// was a document, and what hung on it. It is false once that was seen often enough, or when the link is new.
+func (l *look) neverHad(p *page, err error) bool {
+	first := l.stateless()
+	if !first && (p.old == nil || p.old.gone >= l.cfg.MissingAfter) {
+		p.now = p.old
+		return false
+	}
+	p.aside(err)
+	p.hopeless(l.cfg.MissingAfter)
+	return first || p.unlinked
 }
 
 // hopeless counts how often in a row a page could not be had that never was. A crawl must not wait for it for ever, since links to what
@@ -133,6 +147,7 @@ func (s *Site) look(ctx context.Context, known sources.Known) (*result, error) {
 	if err := l.run(ctx); err != nil {
 		return nil, err
 	}
+	l.doubt()
 	l.missed()
 	r := l.resolve()
 	r.cost = s.traffic().since(before)
@@ -260,8 +275,11 @@ func (l *look) lacks(err error) {
 func (l *look) missed() {
 	failed, last := 0, error(nil)
 	for _, p := range l.order {
-		if p.outcome == isTrouble && (p.loud() || p.unlinked) {
+		switch {
+		case p.outcome == isTrouble && (p.loud() || p.unlinked):
 			failed, last = failed+1, p.err
+		case p.outcome == isDocument && p.now.size == 0:
+			failed, last = failed+1, errNothing
 		}
 	}
 	if failed > 1 && 2*failed > len(l.order) {

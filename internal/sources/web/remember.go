@@ -29,16 +29,16 @@ func (l *look) remember(r *result) error {
 			return fmt.Errorf("remember the pages of the site: %w", err)
 		}
 	}
-	if len(l.lacking) == 0 && (l.wrote.Load() || len(c) > 0) {
+	if l.wrote.Load() || len(c) > 0 {
 		l.tidy(now)
 	}
 	return nil
 }
 
-// tidy removes content from the cache that nobody can ask for any more: neither this look nor the ones before name it.
+// tidy removes content from the cache that nobody can ask for any more: neither this look nor what is remembered of the ones before names it.
 func (l *look) tidy(now *remembered) {
 	keep := map[kb.Digest]bool{}
-	for _, entries := range []map[string]*entry{now.pages, now.maps} {
+	for _, entries := range []map[string]*entry{now.pages, now.maps, l.old.pages, l.old.maps} {
 		for _, e := range entries {
 			keep[e.print] = true
 		}

@@ -37,7 +37,8 @@ type item struct {
 	present       bool
 }
 
-// resolve decides which pages are documents, and under which key. It goes by what the site says only, never by what is remembered.
+// resolve decides which pages are documents, and under which key. It goes by what the site says; what is remembered only tells
+// what to wait for.
 func (l *look) resolve() *result {
 	r := &result{byPath: map[string]*page{}, pages: l.pages}
 	crowded := l.crowded()
@@ -123,11 +124,13 @@ func (l *look) leads(p *page, crowded map[string]bool) *page {
 	if p.outcome != isDocument || p.now == nil {
 		return nil
 	}
+	// What it leads to must be a document, or have been one that is waited for: else nothing would stand for the page.
+	stands := func(t *page) bool { return t.outcome == isDocument || (t.outcome == isTrouble && t.old.held()) }
 	for _, address := range []string{p.now.final, p.now.refresh, p.now.canonical, l.directoryOf(p)} {
 		if address == "" || (address == p.now.canonical && crowded[address]) {
 			continue
 		}
-		if t := l.pages[address]; t != nil && t != p && t.outcome != isNothing && !t.hidden {
+		if t := l.pages[address]; t != nil && t != p && !t.hidden && stands(t) {
 			return t
 		}
 	}
@@ -177,7 +180,7 @@ func (l *look) crowded() map[string]bool {
 	}
 	crowded := map[string]bool{}
 	for address, n := range count {
-		if n > plenty && 2*n > len(l.order) {
+		if n >= few && 2*n > len(l.order) {
 			crowded[address] = true
 			l.log.Warn("most pages name the same canonical address, which is not believed", "address", kb.Printable(shown(address)), "pages", n)
 		}

@@ -26,11 +26,12 @@ type remembered struct {
 	damaged     []string // keys that are to be removed
 }
 
-// listing is what the sitemap and the crawl listed when they were last believed.
+// listing is what the sitemap and the crawl listed when they were last believed, and what is not believed yet.
 type listing struct {
 	settings uint64
 	sitemap  tally
 	crawl    tally
+	crowd    crowd
 }
 
 // tally counts the addresses of one way to list them.
@@ -127,7 +128,8 @@ func (l listing) encode() []byte {
 			b = binary.AppendVarint(b, int64(n))
 		}
 	}
-	return seal(b)
+	b = binary.LittleEndian.AppendUint64(b, l.crowd.what)
+	return seal(binary.AppendVarint(b, int64(l.crowd.runs)))
 }
 
 func decodeListing(b []byte) (listing, error) {
@@ -140,7 +142,8 @@ func decodeListing(b []byte) (listing, error) {
 		t.had, t.low, t.runs = int(r.number()), int(r.number()), int(r.number())
 		r.bad = r.bad || t.had < 0 || t.low < 0 || t.runs < 0
 	}
-	if r.bad || len(r.rest) > 0 {
+	l.crowd.what, l.crowd.runs = binary.LittleEndian.Uint64(pad8(r.bytes(8))), int(r.number())
+	if r.bad || len(r.rest) > 0 || l.crowd.runs < 0 {
 		return listing{}, errDamaged
 	}
 	return l, nil

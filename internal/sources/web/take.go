@@ -8,6 +8,9 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strings"
+
+	"golang.org/x/sync/semaphore"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -24,18 +27,31 @@ func (l *look) take(ctx context.Context, p *page, got *fetch.Page) error {
 	if stop, err := l.astray(p, final); stop {
 		return err
 	}
-	e := &entry{settings: l.pageSettings, etag: got.ETag, modified: got.LastModified, rule: p.rule, from: p.from, fresh: l.capFresh(got.Fresh)}
-	if f := final.String(); f != p.address {
-		e.final = f
+	if final.String() != p.address {
+		if ok, err := l.welcome(ctx, p, final.String()); !ok || err != nil {
+			return err
+		}
 	}
-	if got.Moved != "" && canonicalForm(got.Moved) != p.address {
-		e.moved = canonicalForm(got.Moved)
+	e := &entry{settings: l.pageSettings, etag: got.ETag, modified: got.LastModified, rule: p.rule, from: p.from, fresh: l.capFresh(got.Fresh)}
+	e.noIndex = robotsForbid(got.Robots)
+	if final.String() != p.address {
+		e.final = l.noted(final)
+	}
+	if moved, ok := parseAddress(got.Moved); ok && moved.String() != p.address {
+		e.moved = l.noted(moved)
 	}
 	err := l.takeContent(ctx, p, e, got, final)
 	p.received, p.content = got.Received(), true
 	if err != nil {
 		return err
 	}
+	if e.size == 0 && p.old.held() && p.old.size > 0 {
+		return errNothing
+	}
+	if e.noIndex && p.rule != byURLs {
+		p.nothing("the page asks not to be indexed")
+	}
+	p.said = e
 	e.changed = l.started.Unix()
 	if p.old.held() && p.old.print == e.print {
 		e.changed = p.old.changed
@@ -48,18 +64,31 @@ func (l *look) take(ctx context.Context, p *page, got *fetch.Page) error {
 	return nil
 }
 
+// errNothing is for a page that had content and has none.
+var errNothing = fault.New(errPage, "answers 200 with nothing in it").WithHint("the server is at fault; if it is meant so, leave the page out with exclude")
+
 // equal tells whether all that a look can learn from a page is the same; when it must be asked again does not count.
 func (e *entry) equal(o *entry) bool {
 	a, b := *e, *o
 	a.fresh, b.fresh = 0, 0
+	if a.print == b.print {
+		// A signature is another one each time.
+		a.final, b.final = unsigned(a.final), unsigned(b.final)
+		a.moved, b.moved = unsigned(a.moved), unsigned(b.moved)
+	}
 	return bytes.Equal(a.encode(), b.encode())
+}
+
+func unsigned(noted string) string {
+	address, _, _ := strings.Cut(noted, signed)
+	return address
 }
 
 // astray tells whether redirects led to where the page cannot be.
 func (l *look) astray(p *page, final *url.URL) (bool, error) {
 	switch {
 	case toLogin(p.url, final):
-		p.unlinked = !p.old.held() && p.loud()
+		p.unlinked = !p.old.held()
 		return true, fault.New(errPage, "leads to a page to sign in at %s", kb.Printable(final.Host)).
 			WithHint("give what the site wants under headers, or leave the page out with exclude")
 	case p.rule != byLink || l.isStart(p):
@@ -91,26 +120,28 @@ func (l *look) takeContent(ctx context.Context, p *page, e *entry, got *fetch.Pa
 		p.outcome = isDocument
 		return l.keep(e, body)
 	}
-	src, err := io.ReadAll(io.LimitReader(body, maxHTML+1))
+	src, done, err := l.readPage(ctx, body)
 	if err != nil {
 		p.unlinked = !p.old.held() && !lasting(err)
 		return err
 	}
+	defer done()
 	if len(src) > maxHTML {
 		return fault.New(fault.ErrTooLarge, "is a page of more than %d MB", maxHTML>>20).WithHint("leave it out with exclude")
 	}
-	a, err := article.Read(ctx, src, got.ContentType, final, article.Options{Whole: l.cfg.Content == "page", Selector: l.cfg.Selector})
+	a, err := l.parse(ctx, p, src, got.ContentType, final)
+	l.describe(p, e, a, final)
+	if err == nil {
+		err = l.suspicious(a)
+	}
 	if err != nil {
+		if a.Suspect == article.None && len(e.links) > 0 {
+			p.said = e
+		}
+		p.unlinked = !p.old.held() && p.said == nil
 		return err
 	}
-	if err := l.suspicious(p, a); err != nil {
-		return err
-	}
-	l.describe(p, e, a)
 	p.outcome = isDocument
-	if e.noIndex && p.rule != byURLs {
-		p.nothing("the page asks not to be indexed")
-	}
 	if l.cfg.Content == "raw" {
 		e.typ, e.way = extensionFor(p.path, media, head), ""
 		err = l.keepBytes(e, src)
@@ -121,9 +152,47 @@ func (l *look) takeContent(ctx context.Context, p *page, e *entry, got *fetch.Pa
 	return err
 }
 
+// parsed bounds the pages that are being taken apart at once, in all sites together: it takes thirty times their size of memory.
+var parsed = semaphore.NewWeighted(maxParsed)
+
+const maxParsed = 8 << 20
+
+// parse takes a page apart. Its address is left without what redirects added to it, which may be a signature.
+func (l *look) parse(ctx context.Context, p *page, src []byte, contentType string, final *url.URL) (article.Page, error) {
+	size := min(int64(len(src)), maxParsed)
+	if err := parsed.Acquire(ctx, size); err != nil {
+		return article.Page{}, err
+	}
+	defer parsed.Release(size)
+	at := final
+	if final.String() != p.address {
+		at = bare(final)
+	}
+	return article.Read(ctx, src, contentType, at, article.Options{Whole: l.cfg.Content == "page", Selector: l.cfg.Selector})
+}
+
+// large is from how many bytes on pages of a site are read and taken apart one after the other.
+const large = 1 << 20
+
+// readPage reads a page, and a large one in its turn, which ends with done.
+func (l *look) readPage(ctx context.Context, body io.Reader) (src []byte, done func(), err error) {
+	done = func() {}
+	if src, err = io.ReadAll(io.LimitReader(body, large)); err != nil || len(src) < large {
+		return src, done, err
+	}
+	if err := l.largeTurn.Acquire(ctx, 1); err != nil {
+		return nil, done, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(body, maxHTML+1-large))
+	if err != nil {
+		l.largeTurn.Release(1)
+		return nil, done, err
+	}
+	return append(src, rest...), func() { l.largeTurn.Release(1) }, nil
+}
+
 // suspicious is the error for a page that is not what its address promises.
-func (l *look) suspicious(p *page, a article.Page) error {
-	p.unlinked = !p.old.held() && p.loud()
+func (l *look) suspicious(a article.Page) error {
 	why := kb.Printable(a.Reason)
 	switch {
 	case a.Suspect == article.NotFound:
@@ -136,17 +205,17 @@ func (l *look) suspicious(p *page, a article.Page) error {
 		return fault.New(errPage, "holds no text; a script may fill it in, and scripts are not run").
 			WithHint("name the article with selector, or leave the page out with exclude")
 	}
-	p.unlinked = false
 	return nil
 }
 
 // describe fills in what a page says of itself.
-func (l *look) describe(p *page, e *entry, a article.Page) {
-	e.noIndex, e.way = a.NoIndex, a.Way
-	if c := canonicalForm(a.Canonical); a.Canonical != "" && c != p.address && c != e.at(p.address) {
+func (l *look) describe(p *page, e *entry, a article.Page, final *url.URL) {
+	e.noIndex, e.way = e.noIndex || a.NoIndex, a.Way
+	here := []string{p.address, final.String()}
+	if c := canonicalForm(a.Canonical); a.Canonical != "" && !slices.Contains(here, c) {
 		e.canonical = c
 	}
-	if r := canonicalForm(a.Refresh); a.Refresh != "" && r != p.address && r != e.at(p.address) {
+	if r := canonicalForm(a.Refresh); a.Refresh != "" && !slices.Contains(here, r) {
 		e.refresh = r
 	}
 	if l.start == nil {

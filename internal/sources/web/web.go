@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"kbsyncd/internal/kb"
 	"kbsyncd/internal/sources"
 	"kbsyncd/internal/sources/web/fetch"
@@ -34,12 +36,15 @@ type Site struct {
 	// What pages and listings that were seen with other settings are not compared with.
 	pageSettings, listingSettings uint64
 
+	largeTurn *semaphore.Weighted // of large pages
+
 	turn chan struct{} // held by the one look that is under way; it owns results and loaded
 
 	loaded *remembered // what the last look began with
 
 	mu         sync.Mutex
 	freshUntil map[string]int64 // by address: seconds since 1970
+	moves      map[string]move  // by address
 	results    []*result        // of the last looks, the newest last; replaced, never written to
 }
 
@@ -61,7 +66,8 @@ type address struct {
 func (c *Config) Open(o sources.Options) (sources.Source, error) {
 	s := &Site{
 		name: o.Name, cfg: c, log: o.Logger, memory: o.Memory, cache: newCache(o.CacheDir, o.Name),
-		globs: globs{c.Include, c.Exclude}, hosts: map[string]bool{}, turn: make(chan struct{}, 1), freshUntil: map[string]int64{},
+		globs: globs{c.Include, c.Exclude}, hosts: map[string]bool{}, turn: make(chan struct{}, 1), largeTurn: semaphore.NewWeighted(1),
+		freshUntil: map[string]int64{}, moves: map[string]move{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
