@@ -77,7 +77,7 @@ func (l *listing) below(dir string) bool {
 // rules applies the filters to each element of a path, with the ignore files of the commit.
 func (r *Repo) rules(ctx context.Context, l *listing, path string) (lines []string, kept bool) {
 	isDir := l.below(path)
-	w := &walker{r: r, need: map[string]bool{}, trees: map[string][]treeEntry{}, blobs: map[string][]byte{}}
+	w := &walker{r: r, need: map[string]bool{}}
 	if text, err := r.objects.read(ctx, l.commit, "commit", 1<<20); err == nil {
 		w.root, _ = parseCommit(text)
 	}

@@ -56,6 +56,9 @@ func (w *walker) resolve(ctx context.Context, from, path string, hops int) (targ
 		if here.mode != modeTree {
 			return target{}, errBroken
 		}
+		if err := w.count(ctx, 1+len(here.real)/256); err != nil {
+			return target{}, err
+		}
 		next, err := w.step(ctx, here, elem)
 		if err != nil {
 			return target{}, err
@@ -88,15 +91,13 @@ func (w *walker) step(ctx context.Context, in target, name string) (target, erro
 	if err != nil {
 		return target{}, err
 	}
-	for i := range entries {
-		if entries[i].name != name {
-			continue
-		}
-		t := target{mode: kind(entries[i].mode), id: entries[i].id, real: slashed(in.real) + name}
-		if t.mode == modeModule {
-			return t, errToThere
-		}
-		return t, nil
+	e := entries.find(name)
+	if e == nil {
+		return target{}, errBroken
 	}
-	return target{}, errBroken
+	t := target{mode: kind(e.mode), id: e.id, real: slashed(in.real) + name}
+	if t.mode == modeModule {
+		return t, errToThere
+	}
+	return t, nil
 }

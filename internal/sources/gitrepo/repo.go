@@ -35,8 +35,9 @@ type Repo struct {
 	objects  *objects
 	large    idSet
 	lfsLess  idSet
-	largest  int64         // bytes of a document
-	most     int           // documents
+	largest  int64 // bytes of a document
+	most     int   // documents
+	bounds   bounds
 	patience time.Duration // with a look at the tip
 
 	requests, received atomic.Int64

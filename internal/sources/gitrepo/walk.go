@@ -19,12 +19,17 @@ import (
 const (
 	maxEntries = 2_000_000 // kept
 	maxVisited = 10_000_000
-	maxTree    = 256 << 20 // bytes of one tree
+	maxTree    = 64 << 20  // bytes of one tree
+	maxOpen    = 256 << 20 // bytes of the trees on the way to the one that is listed
+	maxRead    = 2 << 30   // bytes of all trees that are read
+	maxNames   = 512 << 20 // bytes of what is kept of entries
+	maxDeep    = 500       // directories below each other
+	keptTrees  = 32 << 20  // bytes
+	keptBlobs  = 32 << 20  // bytes
 	maxLink    = 4 << 10   // bytes of the target of a link
 	maxKey     = 16 << 10
 	maxNested  = 8  // links to directories below each other
 	maxHops    = 40 // links on the way to one entry
-	maxKept    = 500
 	maxRounds  = 50 // fetches for what decides about the tree
 )
 
@@ -52,9 +57,13 @@ type walker struct {
 	out     []entry
 	need    map[string]bool
 	visited int
-	looked  func(n int) // told how far the walk is; may be nil
-	trees   map[string][]treeEntry
-	blobs   map[string][]byte
+	names   int64            // bytes of out
+	read    int64            // bytes of trees
+	open    int64            // bytes of the trees that are being listed
+	looked  func(n int)      // told how far the walk is; may be nil
+	listing map[string]*tree // those of open
+	trees   kept[*tree]
+	blobs   kept[[]byte]
 }
 
 // place is a directory on the way of the walk.
@@ -64,22 +73,21 @@ type place struct {
 	path  string // in keys, likewise
 	rules *filter.Rules
 	links int
+	deep  int
 	above []string // the real paths of the directories above, through links too
 }
 
 // list gives the entries of a commit in order, and what blobs are needed to know them.
 func (w *walker) list(ctx context.Context, path string) error {
-	w.out, w.need, w.visited = nil, map[string]bool{}, 0
-	if w.trees == nil {
-		w.trees, w.blobs = map[string][]treeEntry{}, map[string][]byte{}
-	}
+	w.out, w.need, w.listing = nil, map[string]bool{}, map[string]*tree{}
+	w.visited, w.names, w.read, w.open = 0, 0, 0, 0
 	start := place{tree: w.root}
 	if path != "" {
 		t, err := w.resolve(ctx, "", path, 0)
 		switch {
 		case errors.Is(err, errNeed):
 			return nil
-		case errors.Is(err, errDamaged), errors.Is(err, errMissing), ctx.Err() != nil:
+		case final(ctx, err):
 			return err
 		case err != nil:
 			return fault.New(fault.ErrIncomplete, "%s: there is no directory %s", w.r.shown, kb.Printable(path)).WithHint("correct `path`, or remove the source")
@@ -131,32 +139,67 @@ func (w *walker) twins() {
 
 // dir lists one directory and what is below it.
 func (w *walker) dir(ctx context.Context, p place) error {
-	entries, err := w.tree(ctx, p.tree)
+	t, err := w.tree(ctx, p.tree)
 	if err != nil {
 		return err
 	}
-	if p.rules, err = w.ignore(ctx, p, entries); err != nil {
+	if w.listing[p.tree] == nil {
+		w.listing[p.tree] = t
+		w.open += t.bytes
+		defer func() {
+			delete(w.listing, p.tree)
+			w.open -= t.bytes
+		}()
+	}
+	if w.open > w.r.bounds.open {
+		return w.tooMuch("directories that are too large stand below each other")
+	}
+	if p.rules, err = w.ignore(ctx, p, t); err != nil {
 		return err
 	}
 	p.above = append(slices.Clip(p.above), p.real)
-	for i := range entries {
-		if w.visited&255 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if w.looked != nil {
-				w.looked(len(w.out))
-			}
+	for i := range t.entries {
+		if err := w.count(ctx, 1); err != nil {
+			return err
 		}
-		if w.visited++; w.visited > maxVisited || len(w.out) > w.r.most {
-			return fault.New(fault.ErrIncomplete, "%s: more than %d files, or %d entries to look at", w.r.shown, w.r.most, maxVisited).
-				WithHint("name a smaller directory as `path`, or give several sources")
-		}
-		if err := w.entry(ctx, p, &entries[i]); err != nil {
+		if err := w.entry(ctx, p, &t.entries[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// count counts entries that are looked at, and ends a walk that goes on for too long.
+func (w *walker) count(ctx context.Context, n int) error {
+	if w.visited&255 == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if w.looked != nil {
+			w.looked(len(w.out))
+		}
+	}
+	if w.visited += n; w.visited > w.r.bounds.visited {
+		return w.tooMuch(fmt.Sprintf("more than %d entries to look at", w.r.bounds.visited))
+	}
+	return nil
+}
+
+// keep takes an entry into the listing.
+func (w *walker) keep(e entry) error {
+	w.names += int64(len(e.path) + len(e.raw) + len(e.rest))
+	switch {
+	case len(w.out) >= w.r.most:
+		return w.tooMuch(fmt.Sprintf("more than %d files", w.r.most))
+	case w.names > w.r.bounds.names:
+		return w.tooMuch(fmt.Sprintf("the names of the files take more than %d MiB", max(1, w.r.bounds.names>>20)))
+	}
+	w.out = append(w.out, e)
+	return nil
+}
+
+func (w *walker) tooMuch(what string) error {
+	return fault.New(fault.ErrIncomplete, "%s: %s", w.r.shown, what).WithHint("name a smaller directory as `path`, or give several sources")
 }
 
 func (w *walker) entry(ctx context.Context, p place, e *treeEntry) error {
@@ -168,18 +211,16 @@ func (w *walker) entry(ctx context.Context, p place, e *treeEntry) error {
 		return nil
 	}
 	path, real := p.path+name, p.real+e.name
-	say := func(format string, args ...any) {
-		w.out = append(w.out, entry{path: path, raw: real, kind: isProblem, rest: fmt.Sprintf(format, args...)})
+	say := func(format string, args ...any) error {
+		return w.keep(entry{path: path, raw: real, kind: isProblem, rest: fmt.Sprintf(format, args...)})
 	}
 	if !utf8.ValidString(e.name) || strings.Contains(e.name, "/") {
 		path = p.path + escapeName(e.name)
-		say("the name is no name for a file; rename it")
-		return nil
+		return say("the name is no name for a file; rename it")
 	}
 	if len(path) > maxKey {
 		path = path[:100] + "…"
-		say("the path is too long")
-		return nil
+		return say("the path is too long")
 	}
 	asFile := func() bool { return w.r.filter.WantsFile(path) && !p.rules.Ignored(path, false) }
 	asDir := func() bool { return w.r.filter.WantsDir(path) && !p.rules.Ignored(path, true) }
@@ -188,10 +229,13 @@ func (w *walker) entry(ctx context.Context, p place, e *treeEntry) error {
 		if !asDir() {
 			return nil
 		}
-		return w.dir(ctx, place{tree: e.id, real: real + "/", path: path + "/", rules: p.rules, links: p.links, above: p.above})
+		if p.deep >= w.r.bounds.deep {
+			return say("lies below more than %d directories, which is too deep; exclude it to silence this", w.r.bounds.deep)
+		}
+		return w.dir(ctx, place{tree: e.id, real: real + "/", path: path + "/", rules: p.rules, links: p.links, deep: p.deep + 1, above: p.above})
 	case modeModule:
 		if asDir() {
-			say("is a submodule, which is not followed; make its repository a source of its own, or exclude it to silence this")
+			return say("is a submodule, which is not followed; make its repository a source of its own, or exclude it to silence this")
 		}
 	case modeLink:
 		if !asDir() && !asFile() {
@@ -200,24 +244,29 @@ func (w *walker) entry(ctx context.Context, p place, e *treeEntry) error {
 		t, err := w.follow(ctx, p, e)
 		switch {
 		case errors.Is(err, errNeed):
-		case errors.Is(err, errDamaged), errors.Is(err, errMissing), ctx.Err() != nil:
+		case final(ctx, err):
 			return err
 		case err != nil:
-			say("%s; exclude it to silence this", err)
+			return say("%s; exclude it to silence this", err)
 		case t.mode == modeTree && asDir():
-			return w.dir(ctx, place{tree: t.id, real: slashed(t.real), path: path + "/", rules: p.rules, links: p.links + 1, above: p.above})
+			return w.dir(ctx, place{tree: t.id, real: slashed(t.real), path: path + "/", rules: p.rules, links: p.links + 1, deep: p.deep + 1, above: p.above})
 		case t.mode != modeTree && asFile():
-			w.out = append(w.out, entry{path: path, raw: t.real, kind: isDocument, rest: t.id})
+			return w.keep(entry{path: path, raw: t.real, kind: isDocument, rest: t.id})
 		}
 	default:
 		if asFile() {
 			if strings.HasSuffix(real, path) {
 				path = real[len(real)-len(path):] // the same bytes, once in memory
 			}
-			w.out = append(w.out, entry{path: path, raw: real, kind: isDocument, rest: e.id})
+			return w.keep(entry{path: path, raw: real, kind: isDocument, rest: e.id})
 		}
 	}
 	return nil
+}
+
+// final tells an error that ends the walk, whatever it was met at.
+func final(ctx context.Context, err error) bool {
+	return errors.Is(err, errDamaged) || errors.Is(err, errMissing) || errors.Is(err, fault.ErrIncomplete) || ctx.Err() != nil
 }
 
 // kind is the mode without what does not matter here: the rights of a file, and zeros that some programs write in front.
@@ -241,15 +290,14 @@ func slashed(dir string) string {
 func escapeName(name string) string { return strings.ReplaceAll(kb.Printable(name), "/", `\x2f`) }
 
 // ignore reads the ignore file of a directory, if it has one.
-func (w *walker) ignore(ctx context.Context, p place, entries []treeEntry) (*filter.Rules, error) {
-	i := slices.IndexFunc(entries, func(e treeEntry) bool { return e.name == filter.IgnoreName })
-	if i < 0 {
+func (w *walker) ignore(ctx context.Context, p place, t *tree) (*filter.Rules, error) {
+	e := t.find(filter.IgnoreName)
+	if e == nil {
 		return p.rules, nil
 	}
 	bad := func(what string) error {
 		return fault.New(fault.ErrIncomplete, "%s: %s%s %s", w.r.shown, kb.Printable(p.real), filter.IgnoreName, what)
 	}
-	e := entries[i]
 	id := e.id
 	switch kind(e.mode) {
 	case modeTree, modeModule:
@@ -259,7 +307,7 @@ func (w *walker) ignore(ctx context.Context, p place, entries []treeEntry) (*fil
 		switch {
 		case errors.Is(err, errNeed):
 			return p.rules, nil
-		case errors.Is(err, errDamaged), errors.Is(err, errMissing), ctx.Err() != nil:
+		case final(ctx, err):
 			return nil, err
 		case err != nil:
 			return nil, bad(err.Error())
@@ -281,8 +329,11 @@ func (w *walker) ignore(ctx context.Context, p place, entries []treeEntry) (*fil
 }
 
 // tree reads a tree. Some are kept, because links tend to lead to the same ones.
-func (w *walker) tree(ctx context.Context, id string) ([]treeEntry, error) {
-	if t, ok := w.trees[id]; ok {
+func (w *walker) tree(ctx context.Context, id string) (*tree, error) {
+	if t := w.listing[id]; t != nil {
+		return t, nil
+	}
+	if t, ok := w.trees.get(id); ok {
 		return t, nil
 	}
 	data, err := w.r.objects.read(ctx, id, "tree", maxTree)
@@ -292,22 +343,21 @@ func (w *walker) tree(ctx context.Context, id string) ([]treeEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTree(data, len(w.root))
+	if w.read += int64(len(data)); w.read > w.r.bounds.read {
+		return nil, w.tooMuch("too many large directories, or links into them")
+	}
+	entries, err := parseTree(data, len(w.root))
 	if err != nil {
 		return nil, fault.New(fault.ErrIncomplete, "%s: %s", w.r.shown, err)
 	}
-	if len(w.trees) >= maxKept {
-		clear(w.trees)
-	}
-	if len(t) <= 1000 {
-		w.trees[id] = t
-	}
+	t := &tree{entries: entries, bytes: int64(len(data))}
+	w.trees.put(id, t, t.bytes, keptTrees)
 	return t, nil
 }
 
 // blob reads what decides about the tree.
 func (w *walker) blob(ctx context.Context, id string, most int64) ([]byte, error) {
-	if b, ok := w.blobs[id]; ok {
+	if b, ok := w.blobs.get(id); ok {
 		return b, nil
 	}
 	if w.r.large.has(id) {
@@ -319,10 +369,7 @@ func (w *walker) blob(ctx context.Context, id string, most int64) ([]byte, error
 		return nil, errNeed
 	}
 	if err == nil {
-		if len(w.blobs) >= maxKept {
-			clear(w.blobs)
-		}
-		w.blobs[id] = b
+		w.blobs.put(id, b, int64(len(b)), keptBlobs)
 	}
 	return b, err
 }
