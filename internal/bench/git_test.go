@@ -56,13 +56,19 @@ func gitOrigin(b *testing.B, n, images int) (url, dir string) {
 	}
 	gitDo(b, dir, &in, "fast-import", "--quiet", "--date-format=raw")
 	gitDo(b, dir, nil, "repack", "-adq")
+	return serveGit(b, dir), dir
+}
+
+// serveGit serves a repository on loopback and returns its address.
+func serveGit(b *testing.B, dir string) string {
+	b.Helper()
 	backend := filepath.Join(gitDo(b, dir, nil, "--exec-path"), "git-http-backend")
 	srv := httptest.NewServer(&cgi.Handler{
 		Path: backend, Stderr: io.Discard, InheritEnv: []string{"PATH"},
 		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(dir), "GIT_HTTP_EXPORT_ALL=1", "GIT_PROTOCOL=version=2", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null"},
 	})
 	b.Cleanup(srv.Close)
-	return srv.URL + "/origin.git", dir
+	return srv.URL + "/" + filepath.Base(dir)
 }
 
 func gitDo(b *testing.B, dir string, stdin io.Reader, args ...string) string {
@@ -91,10 +97,10 @@ func (k *kept) Document(d kb.Document) error {
 }
 func (k *kept) Problem(kb.Problem) error { return nil }
 
-func gitSource(b *testing.B, url, cache string) sources.Source {
+func gitSource(b *testing.B, url, path, cache string) sources.Source {
 	b.Helper()
 	c := gitrepo.NewConfig()
-	c.Repo, c.Path = url, "docs"
+	c.Repo, c.Path = url, path
 	s, err := c.Open(sources.Options{Name: "docs", CacheDir: cache})
 	if err != nil {
 		b.Fatal(err)
@@ -139,12 +145,16 @@ func gitSync(b *testing.B, s sources.Source, known map[kb.Key]kb.Fingerprint) (r
 }
 
 // gitAlone does with git commands what a first sync needs: a partial clone of one commit, its tree, and the pages in one batch.
-func gitAlone(b *testing.B, url string) {
+func gitAlone(b *testing.B, url, path string) {
 	b.Helper()
 	dir := filepath.Join(b.TempDir(), "alone.git")
 	gitDo(b, "", nil, "clone", "-q", "--bare", "--depth=1", "--filter=blob:none", url, dir)
 	var ids strings.Builder
-	for line := range strings.Lines(gitDo(b, dir, nil, "ls-tree", "-r", "HEAD", "docs/")) {
+	list := []string{"ls-tree", "-r", "HEAD"}
+	if path != "" {
+		list = append(list, path+"/")
+	}
+	for line := range strings.Lines(gitDo(b, dir, nil, list...)) {
 		ids.WriteString(strings.Fields(line)[2] + "\n")
 	}
 	gitDo(b, dir, strings.NewReader(ids.String()), "-c", "fetch.negotiationAlgorithm=noop", "fetch", "-q", "origin", "--no-tags", "--no-write-fetch-head",
@@ -168,20 +178,28 @@ func best(ds []time.Duration) time.Duration {
 }
 
 // BenchmarkGitFirst is the first sync of a repository, against the git commands that it cannot do without and against a full clone.
+// KBSYNC_BENCH_REPO names a real, bare repository in place of the one that is made up, and KBSYNC_BENCH_PATH the directory of its documents.
 func BenchmarkGitFirst(b *testing.B) {
-	const n, images = 600, 500
-	url, _ := gitOrigin(b, n, images)
+	path, n := "docs", 600
+	var url string
+	if dir := os.Getenv("KBSYNC_BENCH_REPO"); dir == "" {
+		url, _ = gitOrigin(b, n, 500)
+	} else {
+		url, path, n = serveGit(b, dir), os.Getenv("KBSYNC_BENCH_PATH"), 0
+	}
 	for b.Loop() {
 		var ours, alone, full []time.Duration
 		for range rounds {
 			ours = append(ours, timed(func() {
-				s := gitSource(b, url, b.TempDir())
-				if got := gitSync(b, s, map[kb.Key]kb.Fingerprint{}); got != n {
+				s := gitSource(b, url, path, b.TempDir())
+				if got := gitSync(b, s, map[kb.Key]kb.Fingerprint{}); got != n && n > 0 {
 					b.Fatalf("%d documents", got)
+				} else {
+					b.ReportMetric(float64(got), "documents")
 				}
 				_ = s.Close()
 			}))
-			alone = append(alone, timed(func() { gitAlone(b, url) }))
+			alone = append(alone, timed(func() { gitAlone(b, url, path) }))
 			full = append(full, timed(func() { gitDo(b, "", nil, "clone", "-q", "--bare", url, filepath.Join(b.TempDir(), "full.git")) }))
 		}
 		ratio := float64(best(ours)) / float64(best(alone))
@@ -205,7 +223,7 @@ func BenchmarkGitUnchanged(b *testing.B) {
 	url, dir := gitOrigin(b, n, 100)
 	for b.Loop() {
 		cache, known := b.TempDir(), map[kb.Key]kb.Fingerprint{}
-		s := gitSource(b, url, cache)
+		s := gitSource(b, url, "docs", cache)
 		first := timed(func() {
 			if got := gitSync(b, s, known); got != n {
 				b.Fatalf("%d documents", got)
@@ -214,7 +232,7 @@ func BenchmarkGitUnchanged(b *testing.B) {
 		_ = s.Close()
 		var ours, look []time.Duration
 		for range 2 * rounds {
-			s := gitSource(b, url, cache) // as a new process would
+			s := gitSource(b, url, "docs", cache) // as a new process would
 			ours = append(ours, timed(func() {
 				if got := gitSync(b, s, known); got != 0 {
 					b.Fatalf("%d documents differ", got)
@@ -225,7 +243,7 @@ func BenchmarkGitUnchanged(b *testing.B) {
 		}
 		above := best(ours) - best(look)
 		var changes []time.Duration
-		s = gitSource(b, url, cache)
+		s = gitSource(b, url, "docs", cache)
 		for i := range 5 {
 			page := fmt.Sprintf("# Page 77\n\nIt changed %d times.\n", i)
 			gitDo(b, dir, strings.NewReader(fmt.Sprintf("commit refs/heads/main\ncommitter a <a@b> %d +0000\ndata 1\nx\nfrom refs/heads/main^0\n"+

@@ -53,8 +53,8 @@ func newLoopback(b *testing.B, latency time.Duration) *loopback {
 }
 
 // BenchmarkWebsite is a scan of an unchanged website of 1,000 pages against a bare client that asks for the same pages with the same
-// validators, as many at a time. Both are measured by their fastest round, because whatever else runs only slows them. Without latency the figure is that of the processor alone, which the server
-// shares; it is reported, and the bound is for a server that takes two milliseconds for an answer.
+// validators, as many at a time. Both are measured by their fastest round, because whatever else runs only slows them. Without latency the figure is that of the
+// processor alone, which the server shares, so it asks for a machine that does nothing else.
 func BenchmarkWebsite(b *testing.B) {
 	const n = 1000
 	for _, c := range []struct {
@@ -62,7 +62,7 @@ func BenchmarkWebsite(b *testing.B) {
 		latency     time.Duration
 	}{{4, 0}, {4, 2 * time.Millisecond}, {16, 5 * time.Millisecond}} {
 		b.Run(fmt.Sprintf("pages=%d/concurrency=%d/latency=%v", n, c.concurrency, c.latency), func(b *testing.B) {
-			site, concurrency, latency := newLoopback(b, c.latency), c.concurrency, c.latency
+			site, concurrency := newLoopback(b, c.latency), c.concurrency
 			c := web.NewConfig()
 			c.Concurrency = concurrency
 			for i := range n {
@@ -95,7 +95,7 @@ func BenchmarkWebsite(b *testing.B) {
 					theirs = append(theirs, askAll(b, bare, c.URLs, concurrency))
 				}
 				rate := float64(slices.Min(theirs)) / float64(slices.Min(ours))
-				if latency > 0 && rate < 0.9 {
+				if rate < 0.9 {
 					b.Errorf("a scan takes %v and a bare client %v: %.2f of its rate, want 0.90", slices.Min(ours), slices.Min(theirs), rate)
 				}
 				b.ReportMetric(slices.Min(ours).Seconds()*1000, "ms/scan")
