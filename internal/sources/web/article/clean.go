@@ -42,8 +42,7 @@ func dropBars(root *html.Node) {
 		case done || isHeading(n) || n.Data == "pre":
 			done = true
 		case n.Data == "p" || n.Data == "table" || n.Data == "ul" || n.Data == "div":
-			size := letters(n, nil)
-			if size < 200 && first(n, isHeading) == nil && len(outermost(n, func(c *html.Node) bool { return c.Data == "a" })) >= 3 && linked(n)*10 >= size*9 {
+			if fewer(n, 200) && first(n, isHeading) == nil && len(outermost(n, func(c *html.Node) bool { return c.Data == "a" })) >= 3 && linked(n)*10 >= letters(n, nil)*9 {
 				remove(n)
 				return false
 			}
@@ -142,7 +141,7 @@ func labelsNothing(n *html.Node) bool {
 	at := n
 	for up := 0; at != nil && up < 3; at, up = at.Parent, up+1 {
 		for s := at.NextSibling; s != nil; s = s.NextSibling {
-			if letters(s, nil) == 0 {
+			if fewer(s, 1) {
 				continue
 			}
 			if !isHeading(s) {
@@ -198,7 +197,7 @@ func isQuestion(n *html.Node) bool {
 
 // removeSmall removes an element and with it the box that holds little more.
 func removeSmall(n *html.Node) {
-	for n.Parent != nil && n.Parent.Parent != nil && n.Parent.Data != "body" && n.Parent.Data != "main" && n.Parent.Data != "article" && letters(n.Parent, nil) < 150 &&
+	for n.Parent != nil && n.Parent.Parent != nil && n.Parent.Data != "body" && n.Parent.Data != "main" && n.Parent.Data != "article" && fewer(n.Parent, 150) &&
 		firstNamed(n.Parent, "pre") == nil && firstNamed(n.Parent, "h1") == nil {
 		n = n.Parent
 	}

@@ -10,8 +10,12 @@ import (
 	"kbsyncd/internal/fault"
 )
 
-// maxReadable is the most nodes of a page that is weighed paragraph by paragraph; it takes time that grows faster than the page.
-const maxReadable = 12_000
+// Bounds of a page that is weighed paragraph by paragraph. That reads the text below each element again for all that are around it, and
+// takes time that grows faster than the page: about a second at these bounds.
+const (
+	maxReadable = 12_000   // nodes
+	maxReading  = 32 << 20 // bytes that are read when each element reads all that is in it
+)
 
 // content is the part of a page that is wanted.
 type content struct {
@@ -88,7 +92,7 @@ func marked(body *html.Node) *html.Node {
 
 // readable weighs the paragraphs of a page; nil when that tells nothing or would take too long.
 func readable(root *html.Node, address *url.URL) *html.Node {
-	if count(root) > maxReadable {
+	if nodes, reading := effort(root, 0); nodes > maxReadable || reading > maxReading {
 		return nil
 	}
 	doc := &html.Node{Type: html.DocumentNode}

@@ -1,9 +1,11 @@
 package article
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -143,21 +145,42 @@ func inside(n, outer *html.Node) bool {
 var unseen = set("head script style template title")
 
 // letters counts the letters and digits below n, but for those of what skip fits.
-func letters(n *html.Node, skip func(*html.Node) bool) (size int) {
+func letters(n *html.Node, skip func(*html.Node) bool) int { return lettersUpTo(n, skip, math.MaxInt) }
+
+// fewer tells whether there are fewer letters and digits below n than so many. It does not read more than it must, since it is asked of
+// many elements that are in each other.
+func fewer(n *html.Node, many int) bool { return lettersUpTo(n, nil, many) < many }
+
+// lettersUpTo is letters that stops where there are enough.
+func lettersUpTo(n *html.Node, skip func(*html.Node) bool, enough int) (size int) {
 	switch {
 	case n.Type == html.TextNode:
-		for _, r := range n.Data {
-			if unicode.IsLetter(r) || unicode.IsDigit(r) {
-				size++
-			}
-		}
-		return size
+		return lettersIn(n.Data, enough)
 	case unseen[n.Data]:
 		return 0
 	}
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
+	for c := n.FirstChild; c != nil && size < enough; c = c.NextSibling {
 		if c.Type != html.ElementNode || skip == nil || !skip(c) {
-			size += letters(c, skip)
+			size += lettersUpTo(c, skip, enough-size)
+		}
+	}
+	return size
+}
+
+func lettersIn(s string, enough int) (size int) {
+	for i, r := range s {
+		if r >= utf8.RuneSelf {
+			for _, r := range s[i:] {
+				if unicode.IsLetter(r) || unicode.IsDigit(r) {
+					size++
+				}
+			}
+			return size
+		}
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
+			if size++; size >= enough {
+				return size
+			}
 		}
 	}
 	return size
@@ -195,10 +218,15 @@ func copyOf(n *html.Node) *html.Node {
 	return c
 }
 
-func count(n *html.Node) int {
-	size := 1
+// effort counts the nodes below n, and the bytes that are read when each of them reads all that is below it.
+func effort(n *html.Node, depth int) (nodes, reading int) {
+	nodes, reading = 1, depth*(nodeSize+len(n.Data))
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		size += count(c)
+		some, more := effort(c, depth+1)
+		nodes, reading = nodes+some, reading+more
 	}
-	return size
+	return nodes, reading
 }
+
+// nodeSize is what an element costs besides its text, in bytes.
+const nodeSize = 16

@@ -66,6 +66,22 @@ func TestLargePages(t *testing.T) {
 	}
 }
 
+// A text that many elements are around is not read again for each of them.
+func TestDeepText(t *testing.T) {
+	words := strings.Repeat("Some text, that is long enough. ", 1<<15)
+	for name, src := range map[string]string{
+		"one text":   strings.Repeat("<div>", 400) + "<p>" + words,
+		"many texts": strings.Repeat("<div>", 400) + strings.Repeat("<p>"+words[:len(words)>>10], 1<<10),
+	} {
+		began := time.Now()
+		p, err := article.Read(t.Context(), []byte(src), "text/html", address(t, "https://docs.example.com/"), article.Options{})
+		if err != nil || p.Way != "page" {
+			t.Errorf("%s: found by %s, %v", name, p.Way, err)
+		}
+		t.Logf("%s: %v", name, time.Since(began))
+	}
+}
+
 func samples(t testing.TB) (all [][]byte) {
 	t.Helper()
 	names, err := filepath.Glob("testdata/pages/*.html")

@@ -134,7 +134,7 @@ func firstBlock(root *html.Node) *html.Node {
 	n := root
 	for {
 		c := n.FirstChild
-		for c != nil && letters(c, nil) == 0 {
+		for c != nil && fewer(c, 1) {
 			c = c.NextSibling
 		}
 		switch {
