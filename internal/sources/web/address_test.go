@@ -63,6 +63,13 @@ func TestLoginRedirects(t *testing.T) {
 		{"https://h/login", "https://h/login/", false},
 		{"https://h/a", "https://h/authors", false},
 		{"https://h/a", "https://h/wp-login.php", true},
+		{"https://h/a", "https://h/session/new", true},
+		{"https://h/a", "https://h/realms/x/protocol/openid-connect/auth?x=1", true},
+		{"https://h/a", "https://h/docs/sso/setup", false},
+		{"https://h/a", "https://h/docs/auth/tokens", false},
+		{"https://h/a", "https://h/docs/login-page", false},
+		{"https://h/a", "https://other/auth/realms/x", true},
+		{"https://h/auth", "https://other/auth/", false},
 	} {
 		from, _ := parseAddress(tt.from)
 		to, _ := parseAddress(tt.to)

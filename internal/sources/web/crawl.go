@@ -63,7 +63,7 @@ func (l *look) canStart(start *page) bool {
 	case start.outcome == isTrouble && (start.old.held() && len(start.old.links) > 0 || start.said != nil):
 		return true
 	case start.outcome == isTrouble:
-	case start.now == nil:
+	case !start.now.held():
 		why = fault.New(fault.ErrIncomplete, "%s", start.note)
 	case start.now.final != "":
 		if final, err := url.Parse(start.now.final); err == nil && below(l.start, final) {

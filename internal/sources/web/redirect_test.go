@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -108,8 +109,30 @@ func TestWrongCanonical(t *testing.T) {
 			a.body = strings.Replace(a.body, "<head>", `<head><link rel="canonical" href="/a">`, 1)
 		})
 		docs = append(docs, p)
+		if len(docs) >= 4 {
+			want(t, open(t, opening{}, fromSitemap(srv)), strings.Join(docs, " "), "")
+		}
 	}
-	want(t, open(t, opening{}, fromSitemap(srv)), strings.Join(docs, " "), "")
+}
+
+// A page that names another one that cannot be had, and never could, stands for itself.
+func TestCanonicalThatIsNoDocument(t *testing.T) {
+	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
+		srv := newServer(t)
+		srv.html("/a", "apples")
+		srv.html("/b", "bananas")
+		s := open(t, opening{}, fromSitemap(srv))
+		want(t, s, "a b", "")
+		srv.with("/a", func(a *answer) {
+			a.body = strings.Replace(a.body, "<head>", `<head><link rel="canonical" href="/new">`, 1)
+		})
+		srv.set("/new", answer{status: status, listed: true})
+		want(t, s, "a b", "!new")
+		srv.html("/new", "apples, new")
+		want(t, s, "b new", "")
+		srv.set("/new", answer{status: http.StatusForbidden, listed: true})
+		want(t, s, "b", "!new") // it is waited for
+	}
 }
 
 func TestNoIndex(t *testing.T) {
@@ -122,12 +145,96 @@ func TestNoIndex(t *testing.T) {
 		})
 	}
 	srv.html("/c", "cherries")
+	srv.html("/d", "dates")
+	srv.with("/d", func(a *answer) { a.header["X-Robots-Tag"] = "noindex" })
+	srv.set("/e", answer{body: "%PDF-1.4 x", listed: true, header: map[string]string{"Content-Type": "application/pdf", "X-Robots-Tag": "nofollow, none"}})
 	s := open(t, opening{}, func(c *Config) {
 		fromSitemap(srv)(c)
 		c.URLs = []string{srv.URL + "/a"}
 	})
 	for range 2 {
 		want(t, s, "a c", "")
+	}
+}
+
+func TestRobotsForbid(t *testing.T) {
+	for tag, want := range map[string]bool{
+		"": false, "noindex": true, "NoIndex, nofollow": true, "none": true, "nofollow": false, "noindexed": false,
+		"googlebot: noindex": false, "googlebot: nofollow, noindex": false, "*: noindex": true, "kbsyncd: noindex": true,
+		"otherbot: noindex, kbsyncd: nofollow, noindex":      true,
+		"max-snippet: 10, noindex":                           true,
+		"unavailable_after: 25 Jun 2030 15:00:00 GMT, none":  true,
+		"unavailable_after: Tue, 25 Jun 2030 15:00:00 +0000": false,
+	} {
+		if got := robotsForbid(tag); got != want {
+			t.Errorf("%q: %v", tag, got)
+		}
+	}
+}
+
+// What robots.txt forbids is not taken over a redirect either.
+func TestRedirectToForbidden(t *testing.T) {
+	srv := newServer(t)
+	srv.html("/a", "apples")
+	srv.html("/b", "bananas")
+	srv.html("/c", "cherries")
+	srv.set("/robots.txt", answer{body: "User-agent: *\nDisallow: /private\n"})
+	how := func(c *Config) { c.Sitemap, c.Exclude = srv.URL+"/sitemap.xml", []string{"/.left-out", "/private"} }
+	m := newSpy()
+	want(t, open(t, opening{memory: m}, how), "a b c", "")
+	srv.set("/a", redirect(http.StatusFound, "/private"))
+	srv.html("/private", "private")
+	l := want(t, open(t, opening{memory: m}, how), "b c", "!a")
+	if got := problem(t, l, "a"); !strings.Contains(got, "Disallow: /private") {
+		t.Error(got)
+	}
+	want(t, open(t, opening{}, how), "b c", "a")
+	want(t, open(t, opening{}, func(c *Config) { how(c); c.URLs = []string{srv.URL + "/a"} }), "a b c", "")
+}
+
+// Large pages are read one after the other, and whole.
+func TestLargePages(t *testing.T) {
+	srv := newServer(t)
+	names := lettered(srv, "abc")
+	for p := range strings.FieldsSeq(names) {
+		srv.with("/"+p, func(a *answer) {
+			a.body = strings.Replace(a.body, "</article>", strings.Repeat("<!-- "+strings.Repeat("x", 1<<10)+" -->", 1<<10)+"<p>The end of "+p+".</p></article>", 1)
+		})
+	}
+	l := want(t, open(t, opening{}, fromSitemap(srv)), names, "")
+	for p := range strings.FieldsSeq(names) {
+		if got := read(t, l, p); !strings.Contains(got, "The end of "+p+".") {
+			t.Errorf("%s reads %q", p, got)
+		}
+	}
+}
+
+// While the listing stays incomplete the cache holds what may be asked for, and no more.
+func TestCacheOfIncompleteListing(t *testing.T) {
+	srv := newServer(t)
+	names := lettered(srv, "ab")
+	srv.set("/sitemap.xml", answer{handle: func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "<urlset><url><loc>%[1]s/a</loc></url><url><loc>%[1]s/b</loc></url></urlset>", srv.URL)
+	}})
+	dir := t.TempDir()
+	how := func(c *Config) {
+		fromSitemap(srv)(c)
+		c.Crawl.Start = srv.URL + "/start"
+	}
+	for i := range 8 {
+		for p := range strings.FieldsSeq(names) {
+			srv.html("/"+p, fmt.Sprintf("letter %s, version %d", p, i))
+		}
+		s := open(t, opening{cache: dir, memory: newSpy()}, how)
+		for range 3 {
+			incomplete(t, s, "the page that the crawl starts at cannot be used")
+			for p := range strings.FieldsSeq(names) {
+				srv.html("/"+p, fmt.Sprintf("letter %s, another version %d", p, i))
+			}
+		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "web", "site", "*")); len(files) > 8 {
+		t.Errorf("the cache holds %d files for two pages", len(files))
 	}
 }
 
