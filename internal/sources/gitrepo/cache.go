@@ -1,17 +1,16 @@
 package gitrepo
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -25,8 +24,10 @@ const (
 // cache is a bare repository, without blobs that nobody asked for, and the listings made from it. Other processes and other sources
 // with the same repository share it; whoever changes it holds its lock.
 type cache struct {
-	parent string // "" for a temporary directory
-	name   string // of the directory in parent
+	parent    string // "" for a temporary directory
+	name      string // of the directory in parent
+	log       *slog.Logger
+	lockLimit time.Duration
 
 	mu   sync.Mutex
 	shut bool
@@ -77,41 +78,6 @@ func (c *cache) close() error {
 		return nil
 	}
 	return os.RemoveAll(c.root)
-}
-
-// lock waits until nobody else changes the cache. The file is handed to commands that change it: should this process be killed, the lock
-// lasts until they have ended as well.
-func (c *cache) lock(ctx context.Context) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(c.root, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	wait := 5 * time.Millisecond
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case err == nil:
-			return f, nil
-		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
-			_ = f.Close()
-			return nil, err
-		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			_ = f.Close()
-			return nil, ctx.Err()
-		case <-t.C:
-		}
-		wait = min(2*wait, 200*time.Millisecond)
-	}
-}
-
-// unlock gives the lock back, also when a command still holds the file.
-func unlock(f *os.File) {
-	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
-	_ = f.Close()
 }
 
 // configuration is the whole config file of the repository. That blobs are missing on purpose is not in it but told to the commands that

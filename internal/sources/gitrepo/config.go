@@ -222,13 +222,13 @@ func (c *Config) Open(o sources.Options) (sources.Source, error) {
 	dir := strings.Trim(path.Clean("/"+c.Path), "/")
 	r := &Repo{
 		name: o.Name, shown: kb.Printable(c.Repo), ref: c.Ref, path: dir, token: c.Token, access: a, log: log,
-		filter: filter.New(c.Include, c.Exclude, ""), public: kb.PublicURL(c.PublicURL), largest: largest, most: maxEntries, patience: lookLimit,
+		filter: filter.New(c.Include, c.Exclude, ""), public: kb.PublicURL(c.PublicURL), largest: largest, most: maxEntries, patience: lookLimit, stall: stallLimit,
 		bounds:  bounds{visited: maxVisited, deep: maxDeep, names: maxNames, open: maxOpen, read: maxRead},
 		view:    tag(c.Ref, dir, tag(c.Include...), tag(c.Exclude...)),
 		looking: make(chan struct{}, 1),
 	}
 	r.looking <- struct{}{}
-	r.cache = &cache{name: tag(a.address, a.username, a.keyFile, a.knownHosts, strconv.FormatBool(a.helper), strconv.FormatBool(c.Token.IsZero()))}
+	r.cache = &cache{log: log, lockLimit: lockLimit, name: tag(a.address, a.username, a.keyFile, a.knownHosts, strconv.FormatBool(a.helper), strconv.FormatBool(c.Token.IsZero()))}
 	if o.CacheDir != "" {
 		r.cache.parent = filepath.Join(o.CacheDir, "git")
 	}

@@ -39,6 +39,10 @@ func (r *Repo) network(ctx context.Context, c command) ([]byte, error) {
 	}
 	c.settings = append(slices.Clone(c.settings), set...)
 	c.env = append(c.env, env...)
+	c.stall, c.grown = r.stall, func() int64 {
+		_, bytes := r.cache.size()
+		return bytes
+	}
 	r.requests.Add(1)
 	return r.git.run(ctx, c)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -70,9 +71,11 @@ type command struct {
 	env      []string  // secrets and the like, on top of the rest
 	stdin    io.Reader
 	limit    time.Duration
-	hold     *os.File // kept open by the command, so that its lock lasts as long as it does, whatever becomes of us
+	hold     *os.File // the lock, which lasts as long as the command does, whatever becomes of us
 	watch    func() error
-	discard  bool // what it writes is not wanted
+	stall    time.Duration // how long it may go on without progress; 0 for as long as it likes
+	grown    func() int64  // what it has got so far
+	discard  bool          // what it writes is not wanted
 }
 
 // failure is a command that ended badly.
@@ -125,7 +128,7 @@ func (g *git) prepare(ctx context.Context, name string, c *command) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	if c.hold != nil {
+	if c.hold != nil && !leashed {
 		cmd.ExtraFiles = []*os.File{c.hold}
 	}
 	return cmd
@@ -157,9 +160,17 @@ func (g *git) runAs(ctx context.Context, name string, c command) ([]byte, error)
 	if c.discard {
 		cmd.Stdout = nil
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	leash(cmd.SysProcAttr)
 	err := cmd.Start()
 	if err == nil {
-		done := watching(c.watch, stop)
+		watch := c.watch
+		if c.stall > 0 {
+			p := &progress{limit: c.stall, group: cmd.Process.Pid, value: func() int64 { return stdout.taken.Load() + stderr.taken.Load() + c.grown() }}
+			watch = both(watch, p.check)
+		}
+		done := watching(watch, stop)
 		err = cmd.Wait()
 		done()
 	}
@@ -174,34 +185,6 @@ func (g *git) runAs(ctx context.Context, name string, c command) ([]byte, error)
 		return nil, cause
 	}
 	return stdout.kept.Bytes(), nil
-}
-
-// watching calls watch again and again until the function that it returns is called; an error of watch goes to stop.
-func watching(watch func() error, stop context.CancelCauseFunc) (done func()) {
-	if watch == nil {
-		return func() {}
-	}
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		t := time.NewTicker(50 * time.Millisecond)
-		defer t.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-t.C:
-				if err := watch(); err != nil {
-					stop(err)
-					return
-				}
-			}
-		}
-	}()
-	return func() {
-		close(quit)
-		<-ended
-	}
 }
 
 // bounded keeps the beginning of what is written. The buffer is not embedded: its ReadFrom would then take in everything, past Write.

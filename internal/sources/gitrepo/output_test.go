@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 // outside is a runner of commands with nothing but a directory.
 func outside(t *testing.T) *git {
 	t.Helper()
-	c := &cache{parent: t.TempDir(), name: "c"}
+	c := &cache{parent: t.TempDir(), name: "c", lockLimit: lockLimit, log: slog.New(slog.DiscardHandler)}
 	if err := c.open(); err != nil {
 		t.Fatal(err)
 	}

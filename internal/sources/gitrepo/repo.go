@@ -39,6 +39,7 @@ type Repo struct {
 	most     int   // documents
 	bounds   bounds
 	patience time.Duration // with a look at the tip
+	stall    time.Duration // with silence while something is fetched
 
 	requests, received atomic.Int64
 	opens              atomic.Int64

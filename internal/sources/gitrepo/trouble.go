@@ -54,6 +54,8 @@ func (r *Repo) trouble(ctx context.Context, err error) error {
 		return ctx.Err()
 	case errors.Is(err, errTimeout):
 		return fault.New(fault.ErrIncomplete, "%s: the server does not answer in time", r.shown).WithHint("try again later, or check the network")
+	case errors.Is(err, errSilent):
+		return fault.New(fault.ErrIncomplete, "%s: the server has sent nothing for %v", r.shown, r.stall).WithHint("try again later, or check the network")
 	case errors.Is(err, errOutput):
 		return fault.New(fault.ErrIncomplete, "%s: the answer of the server is too long", r.shown).WithHint("check repo")
 	}
