@@ -5,6 +5,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -17,11 +18,16 @@ type Source interface {
 	// Scan gives every document and every problem to the sink, ordered by key (byte order). A nil
 	// error is the only proof that the listing is complete; after any other outcome nothing of this
 	// source may be deleted, though every document that was given may be used.
-	// An error of the sink ends the scan and is returned as it is.
+	// An error of the sink ends the scan and is returned as it is. ErrUnsure is a listing that lacks nothing that was found, but cannot
+	// tell whether what is missing is gone.
 	Scan(ctx context.Context, known Known, sink Sink) error
 	// Close releases what Open acquired.
 	Close() error
 }
+
+// ErrUnsure is the class of the error of a scan that gave everything that it found, and of which nothing that is missing may be taken for
+// gone. It is no failure of the source: when nothing is missing, nothing is wrong.
+var ErrUnsure = errors.New("what is missing may not be gone")
 
 // Sink receives a scan, in order, from one goroutine.
 type Sink interface {

@@ -33,11 +33,17 @@ func (p *pass) after(ctx context.Context) error {
 // every source could be scanned, since it does not tell the source.
 func (p *pass) lost() []gone {
 	var out []gone
-	failed := false
+	failed, unsure := false, error(nil)
 	for _, s := range sortedKeys(p.sources) {
 		t := p.sources[s]
 		failed = failed || t.failed
-		if !t.failed {
+		switch {
+		case t.unsure != nil:
+			unsure = t.unsure
+			for _, g := range t.gone {
+				p.keepUnsure(g, t.unsure)
+			}
+		case !t.failed:
 			out = append(out, t.gone...)
 		}
 	}
@@ -46,10 +52,23 @@ func (p *pass) lost() []gone {
 		p.index.rest(func(h kb.KeyHash, parts []remotePart) {
 			g := gone{hash: h, count: len(parts), remote: parts[0].name}
 			g.sig, g.ext, g.sure = signed(parts)
+			if unsure != nil {
+				p.keepUnsure(g, unsure)
+				return
+			}
 			out = append(out, g)
 		})
 	}
 	return out
+}
+
+// keepUnsure keeps a document that was not found by a source which cannot tell whether it is gone.
+func (p *pass) keepUnsure(g gone, why error) {
+	if g.count == 0 {
+		return
+	}
+	p.entry.Pending = append(p.entry.Pending, Pending{g.label(), "it was not found, and it stays: " + oneLine(why)})
+	p.unrecorded(true)
 }
 
 func sortedKeys(m map[string]*sourceTally) []string {

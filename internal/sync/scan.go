@@ -49,6 +49,7 @@ type sourceTally struct {
 	aside  int // of those meant, known from records to say themselves that they are not
 	known  int // documents that the records hold
 	failed bool
+	unsure error // why nothing that is missing may be taken for gone
 	gone   []gone
 }
 
@@ -75,6 +76,10 @@ func (p *pass) scan(ctx context.Context, out chan<- found) error {
 			err = m.flushFetch()
 		}
 		p.noteCost(s)
+		if errors.Is(err, sources.ErrUnsure) {
+			t.unsure, err = err, nil
+			p.log.Info("nothing of the source is deleted in this pass", "source", s.Name, "why", t.unsure)
+		}
 		incomplete := errors.Is(err, fault.ErrIncomplete)
 		if m.err != nil {
 			return m.err
