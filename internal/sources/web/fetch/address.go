@@ -116,9 +116,14 @@ func defaultPort(scheme string) string {
 
 // show is an address for people: without its query, which may hold a token, and of bounded length.
 func show(u *url.URL) string {
-	s := u.Scheme + "://" + u.Host + u.EscapedPath()
+	return showWith(u, func(s string) string { return s })
+}
+
+// showWith is show after a text was changed as a whole.
+func showWith(u *url.URL, change func(string) string) string {
+	s := change(u.Scheme + "://" + u.Host + u.EscapedPath())
 	if len(s) > maxShown {
-		s = s[:maxShown] + "…"
+		s = strings.ToValidUTF8(s[:maxShown], "") + "…"
 	}
 	if u.RawQuery != "" {
 		s += "?…"
@@ -198,11 +203,9 @@ func readHeaders(from map[string]secret.String) (http.Header, []string, error) {
 			return nil, nil, fault.New(fault.ErrSetup, "headers: the value of %s has characters that no header can carry", key)
 		}
 		headers[key] = []string{strings.TrimSpace(value.Reveal())}
-		if len(value.Reveal()) >= 4 {
-			values = append(values, value.Reveal())
-		}
+		values = append(values, spellings(value.Reveal())...)
 	}
-	return headers, values, nil
+	return headers, longestFirst(values), nil
 }
 
 func isToken(s string) bool {

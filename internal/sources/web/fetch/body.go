@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 
 	"kbsyncd/internal/fault"
-	"kbsyncd/internal/kb"
 )
 
 // packing is how much longer than its content a packed body may be.
@@ -45,7 +44,7 @@ func (g *getting) open(x *exchange) *failure {
 	default:
 		_ = x.resp.Body.Close()
 		x.end()
-		return fail(fault.New(fault.ErrIncomplete, "%s answers with content packed as %s, which was not asked for", g.name(), shorten(kb.Printable(coding))))
+		return fail(fault.New(fault.ErrIncomplete, "%s answers with content packed as %s, which was not asked for", g.name(), g.client.clean(coding)))
 	}
 	most := g.request.MaxBytes
 	if most <= 0 {
@@ -57,13 +56,6 @@ func (g *getting) open(x *exchange) *failure {
 	}
 	g.page.Body, g.page.body = b, b
 	return nil
-}
-
-func shorten(s string) string {
-	if len(s) > 40 {
-		return strings.ToValidUTF8(s[:40], "") + "…"
-	}
-	return s
 }
 
 // Read implements io.Reader.
@@ -149,7 +141,9 @@ var errTooMuch = errors.New("too much")
 // end keeps the outcome and frees the exchange.
 func (b *body) end(err error) error {
 	b.err = err
-	if !errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) {
+		b.x.host.whole()
+	} else {
 		_ = b.x.resp.Body.Close()
 	}
 	b.x.end()
@@ -169,11 +163,15 @@ func (b *body) translate(err error) error {
 	case errors.Is(b.wire, errTooMuch):
 		return b.tooLarge()
 	case errors.Is(cause, errTooSlow):
-		return fault.New(fault.ErrIncomplete, "%s gave no complete answer in time", b.name).WithHint("after %d bytes", b.received.Load())
+		e := fault.New(fault.ErrIncomplete, "%s gave no complete answer in time", b.name).WithHint("after %d bytes", b.received.Load())
+		b.x.host.broke(2, e.Error())
+		return e
 	case cause != nil:
 		return fault.New(fault.ErrIncomplete, "%s: interrupted", b.name).Because(cause)
 	case b.wire != nil && !errors.Is(b.wire, io.EOF), ended(err):
-		return fault.New(fault.ErrIncomplete, "%s was cut short after %d bytes", b.name, b.received.Load())
+		e := fault.New(fault.ErrIncomplete, "%s was cut short after %d bytes", b.name, b.received.Load())
+		b.x.host.broke(1, e.Error())
+		return e
 	}
 	return fault.New(fault.ErrIncomplete, "%s is packed as %s in a way that cannot be unpacked", b.name, b.coding)
 }

@@ -13,10 +13,7 @@ import (
 	"time"
 
 	"kbsyncd/internal/fault"
-	"kbsyncd/internal/kb"
 )
-
-const maxDetail = 160 // bytes of foreign words in a message
 
 var errNoLocation = errors.New("it is missing or cannot be read")
 
@@ -75,7 +72,7 @@ func (g *getting) forbidden(err error) *failure {
 	if g.at != g.from {
 		class = fault.ErrIncomplete // the redirect may be gone the next time
 	}
-	return fail(explained(fault.New(class, "%s is not asked: %v", g.name(), err), err))
+	return fail(explained(fault.New(class, "%s is not asked: %s", g.name(), g.client.hide(err.Error())), err))
 }
 
 // explained adds how to allow an address.
@@ -99,7 +96,7 @@ func (g *getting) badProxy() *failure {
 func (g *getting) stopped(err error) *failure {
 	if left, ok := errors.AsType[*leftOutError](err); ok {
 		return fail(fault.New(fault.ErrIncomplete, "%s is not asked, because %s failed too often in a row; the last time: %s",
-			show(g.at), left.host, left.last))
+			g.show(), g.client.clean(left.host), left.last))
 	}
 	return fail(fault.New(fault.ErrIncomplete, "%s: interrupted", g.name()).Because(err))
 }
@@ -112,7 +109,7 @@ func (g *getting) unanswered(err error, h *host) *failure {
 		return g.stopped(err)
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
-		e := fault.New(fault.ErrIncomplete, "%s is not asked: %s leads to %v", g.name(), g.at.Hostname(), r)
+		e := fault.New(fault.ErrIncomplete, "%s is not asked: %s leads to %v", g.name(), g.client.clean(g.at.Hostname()), r)
 		return fail(explained(e, r))
 	}
 	p := g.client.describe(err)
@@ -215,15 +212,4 @@ func describeLine(err error) (phrase, bool) {
 		return phrase{what: "broke the connection before it answered"}, true
 	}
 	return phrase{}, false
-}
-
-// clean makes foreign words a short line without the values of headers.
-func (c *Client) clean(s string) string {
-	for _, v := range c.values {
-		s = strings.ReplaceAll(s, v, "…")
-	}
-	if len(s) > maxDetail {
-		s = strings.ToValidUTF8(s[:maxDetail], "") + "…"
-	}
-	return kb.Printable(s)
 }

@@ -127,7 +127,7 @@ func (g *getting) log(ctx context.Context, status int, started time.Time, f *fai
 	if !l.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	attrs := []any{"url", show(g.at), "dur", time.Since(started), "attempt", g.failures + 1, "status", status}
+	attrs := []any{"url", g.show(), "dur", time.Since(started), "attempt", g.failures + 1, "status", status}
 	if f != nil {
 		attrs = append(attrs, "err", f.err)
 	}

@@ -68,7 +68,7 @@ type Client struct {
 	named     names
 	headers   http.Header // to the named hosts
 	userAgent []string
-	values    []string // of headers, for nothing but keeping them out of messages
+	values    []string // of headers, as a site may repeat them, for nothing but keeping them out of messages
 
 	direct  *http.Transport
 	proxied *http.Transport // its connections lead to proxies, whose addresses the environment gives, and not to sites

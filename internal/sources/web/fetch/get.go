@@ -123,6 +123,9 @@ func (g *getting) persist(ctx context.Context) (*exchange, *failure) {
 func (g *getting) finish(x *exchange) (*Page, *failure) {
 	p, resp, now := &g.page, x.resp, x.started // what is fresh is counted from the question, to be sure
 	status := resp.StatusCode
+	if status != http.StatusOK && status != http.StatusNonAuthoritativeInfo {
+		x.host.whole() // nobody wants more of it
+	}
 	p.Status, p.URL = status, g.at.String()
 	if g.lasting && len(g.passed) > 0 {
 		p.Moved = p.URL
@@ -204,13 +207,13 @@ func (g *getting) follow(x *exchange) *failure {
 	g.passed = append(g.passed, g.at.String())
 	switch {
 	case slices.Contains(g.passed, to.String()):
-		return fail(fault.New(fault.ErrIncomplete, "%s redirects in a circle, by way of %s", show(g.from), show(to)).
+		return fail(fault.New(fault.ErrIncomplete, "%s redirects in a circle, by way of %s", show(g.from), g.client.show(to)).
 			WithHint("a page that needs cookies or a login cannot be fetched"))
 	case len(g.passed) > maxRedirects:
 		return fail(fault.New(fault.ErrIncomplete, "%s redirects more than %d times", show(g.from), maxRedirects))
 	case g.at.Scheme == "https" && to.Scheme == "http" && len(g.client.headers) > 0 && g.client.named.bare[to.Hostname()]:
 		return fail(fault.New(fault.ErrIncomplete, "%s redirects to %s, where the headers of the configuration would be readable on the way",
-			show(g.at), show(to)).WithHint("give the https address, or take the headers away"))
+			g.show(), g.client.show(to)).WithHint("give the https address, or take the headers away"))
 	}
 	g.at = to
 	return nil
@@ -228,10 +231,18 @@ func (g *getting) target(location string) (*url.URL, error) {
 	return to, normalize(to)
 }
 
+// show is the address that is asked for people. Where a site redirects to may repeat what it was sent.
+func (g *getting) show() string {
+	if g.at == g.from {
+		return show(g.at)
+	}
+	return g.client.show(g.at)
+}
+
 // name is the address that is asked, with the one that led there.
 func (g *getting) name() string {
 	if g.at == g.from {
 		return show(g.at)
 	}
-	return show(g.at) + ", to which " + show(g.from) + " redirects,"
+	return g.show() + ", to which " + show(g.from) + " redirects,"
 }

@@ -12,6 +12,7 @@ import (
 const (
 	maxFailures   = 5                // connections in a row that fail before a host is left out
 	maxOverloads  = 10               // pages in a row that a server is too busy for, each after all tries
+	maxBreaks     = 10               // bodies in a row that were cut short; one that took all of its time counts for two
 	leftOut       = 30 * time.Second // how long, before one request may look again
 	slowedFor     = 10 * time.Minute // how long a site that had to ask for it is spared
 	slowedAtOnce  = 5 * time.Second  // refusals within this time are one: the requests were under way together
@@ -37,6 +38,7 @@ type host struct {
 	pause      time.Time // nothing is asked before
 	failures   int
 	overloads  int
+	breaks     int
 	last       string    // the failure for which it was left out
 	downUntil  time.Time // zero: the host is up, for all that is known
 }
@@ -153,6 +155,31 @@ func (h *host) overloaded(err string) {
 	}
 }
 
+// broke notes a body that did not come whole, and how much that counts. The head of an answer says nothing about it: a server whose
+// disk or database hangs may still send one.
+func (h *host) broke(weight int, err string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.settle()
+	if h.breaks += weight; h.breaks >= maxBreaks {
+		h.trip(err)
+	}
+}
+
+// whole notes an answer that came to its end.
+func (h *host) whole() {
+	if h.calm.Load() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.settle()
+	if h.breaks >= maxBreaks {
+		h.downUntil = time.Time{}
+	}
+	h.breaks = 0
+}
+
 // giveUp leaves the host out for what it answered once.
 func (h *host) giveUp(err string) {
 	h.mu.Lock()
@@ -178,6 +205,8 @@ func (h *host) answered(good bool) {
 	h.failures = 0
 	if good {
 		h.overloads = 0
+	}
+	if good && h.breaks < maxBreaks {
 		h.downUntil = time.Time{}
 	}
 }
@@ -229,7 +258,7 @@ func (h *host) setLimit() {
 
 // settle is called with mu held, after each change.
 func (h *host) settle() {
-	h.calm.Store(h.limiter.Limit() == rate.Inf && h.slowed == 0 && h.pause.IsZero() && h.downUntil.IsZero() && h.failures == 0 && h.overloads == 0)
+	h.calm.Store(h.limiter.Limit() == rate.Inf && h.slowed == 0 && h.pause.IsZero() && h.downUntil.IsZero() && h.failures == 0 && h.overloads == 0 && h.breaks == 0)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -217,6 +217,72 @@ func TestBusySiteIsGivenUp(t *testing.T) {
 	})
 }
 
+// TestStallingSiteIsGivenUp is TestHostIsGivenUp for a site whose answers begin and do not end.
+func TestStallingSiteIsGivenUp(t *testing.T) {
+	stalls, asked := true, 0
+	inBubble(t, Options{Timeout: time.Minute}, func(w http.ResponseWriter, r *http.Request) {
+		if asked++; !stalls {
+			return
+		}
+		_, _ = w.Write([]byte("some"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}, func(t *testing.T, c *Client) {
+		started := time.Now()
+		var last error
+		for i := range 1000 {
+			last = readErr(t, c, Request{URL: fmt.Sprintf("http://site.test/%d", i)})
+			wantErr(t, last, fault.ErrIncomplete)
+		}
+		wantErr(t, last, fault.ErrIncomplete, "site.test/999 is not asked, because site.test:80 failed too often in a row", "no complete answer in time")
+		if took := time.Since(started); took > 6*time.Minute || asked != maxBreaks/2 {
+			t.Errorf("took %v and %d requests", took, asked)
+		}
+		// One request looks again, and the others wait for what comes of it.
+		time.Sleep(leftOut)
+		wantErr(t, readErr(t, c, Request{URL: "http://site.test/look"}), fault.ErrIncomplete, "in time")
+		wantErr(t, readErr(t, c, Request{URL: "http://site.test/next"}), fault.ErrIncomplete, "is not asked")
+		time.Sleep(leftOut)
+		stalls = false
+		for range 2 {
+			if err := readErr(t, c, Request{URL: "http://site.test"}); err != nil {
+				t.Errorf("the site is up again: %v", err)
+			}
+		}
+	})
+}
+
+// TestCutBodiesGiveUpASite holds that a site is left out only when nothing comes whole in between.
+func TestCutBodiesGiveUpASite(t *testing.T) {
+	asked := 0
+	inBubble(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		switch r.URL.Path {
+		case "/cut":
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("some"))
+		case "/missing":
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}, func(t *testing.T, c *Client) {
+		for i := range 5 * maxBreaks {
+			wantErr(t, readErr(t, c, Request{URL: "http://site.test/cut"}), fault.ErrIncomplete, "was cut short after 4 bytes")
+			if i%(maxBreaks-1) == 0 {
+				if err := readErr(t, c, Request{URL: "http://site.test/" + []string{"whole", "missing"}[i%2]}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		asked = 0
+		for range 5 * maxBreaks {
+			wantErr(t, readErr(t, c, Request{URL: "http://site.test/cut"}), fault.ErrIncomplete)
+		}
+		if asked > maxBreaks {
+			t.Errorf("%d requests", asked)
+		}
+	})
+}
+
 func TestBrokenPagesDoNotCondemnTheSite(t *testing.T) {
 	inBubble(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/broken") {

@@ -45,7 +45,7 @@ func (c *Client) Allowed(ctx context.Context, address string) (ok bool, why stri
 		return true, "", nil
 	}
 	if r := rules.decide(path); r != nil && !r.allow {
-		return false, "robots.txt of " + u.Host + " does not allow it (Disallow: " + shorten(r.shown()) + ")", nil
+		return false, "robots.txt of " + u.Host + " does not allow it (Disallow: " + c.clean(r.shown()) + ")", nil
 	}
 	return true, "", nil
 }
