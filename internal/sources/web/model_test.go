@@ -23,6 +23,8 @@ type model struct {
 	faults map[string]int    // by path: for how many more scans
 	given  map[string]bool   // what scans gave
 	broken bool
+	wall   string         // what all pages show instead of their text
+	behind int            // for how many more scans
 	memory *spy
 	dir    string
 	site   *Site
@@ -37,16 +39,21 @@ func (m *model) publish() {
 	for path, text := range m.pages {
 		a := article0(text)
 		if m.faults[path] > 0 {
-			switch len(text) % 4 {
+			switch len(text) % 5 {
 			case 0:
 				a.status = http.StatusForbidden
 			case 1:
 				a.status = http.StatusNotFound
 			case 2:
 				a.body, a.cut = a.body+"<!-- "+fmt.Sprint(m.rnd.Int()), true
+			case 3:
+				a = answer{status: http.StatusFound, listed: true, header: map[string]string{"Location": "/p0"}}
 			default:
 				a = answer{status: http.StatusFound, listed: true, header: map[string]string{"Location": "/login"}}
 			}
+		}
+		if m.behind > 0 {
+			a = article0(m.wall)
 		}
 		m.srv.set("/"+path, a)
 		links = append(links, "/"+path)
@@ -65,7 +72,7 @@ func (m *model) publish() {
 // edit changes the site, the faults or the source at random.
 func (m *model) edit() {
 	path := fmt.Sprintf("p%d", m.rnd.IntN(9))
-	switch m.rnd.IntN(8) {
+	switch m.rnd.IntN(9) {
 	case 0:
 		delete(m.pages, path)
 	case 1:
@@ -81,6 +88,16 @@ func (m *model) edit() {
 		m.broken = m.rnd.IntN(2) == 0
 	case 5:
 		m.reopen()
+	case 6:
+		known := 0
+		for p := range m.pages {
+			if m.given[p] {
+				known++
+			}
+		}
+		if known >= few {
+			m.wall, m.behind = fmt.Sprintf("out of order, incident %d", m.rnd.Int()), 1+m.rnd.IntN(2)
+		}
 	default:
 		m.pages[path] = fmt.Sprintf("text %d%s", m.rnd.IntN(1000), strings.Repeat("x", m.rnd.IntN(4)))
 	}
@@ -153,13 +170,14 @@ func TestModel(t *testing.T) {
 					}
 					m.publish()
 					m.check(fmt.Sprintf("step %d", step))
+					m.behind--
 					for p := range m.faults {
 						if m.faults[p]--; m.faults[p] <= 0 {
 							delete(m.faults, p)
 						}
 					}
 				}
-				m.faults, m.broken = map[string]int{}, false
+				m.faults, m.broken, m.behind = map[string]int{}, false, 0
 				m.publish()
 				m.check("quiet")
 				complete, docs := m.check("quiet again")
