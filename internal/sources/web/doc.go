@@ -12,6 +12,6 @@
 //
 // It guarantees that a listing that ends without an error is complete, that credentials go to the listed hosts only,
 // and that no redirect leads into a private network. It must not take a page for gone because a server was out of order: what answers
-// 404 or 410 counts as gone after several such answers in a row, and a listing that suddenly has far fewer pages is believed
-// only when it comes again and again.
+// 404 or 410, or leads to another listed page for now, counts as gone after several such answers in a row. A listing that suddenly has far
+// fewer pages, and a site where most pages suddenly are the same, are believed only when they come again and again.
 package web

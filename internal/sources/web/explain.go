@@ -50,7 +50,7 @@ func (s *Site) fromMemory(old *remembered) *result {
 		p := &page{address: address, url: u, path: keyPath(u, s.host), rule: e.rule, from: e.from, old: e, now: e, outcome: isDocument}
 		switch {
 		case e.gone > 0:
-			p.nothing("it answered 404 or 410 %d times in a row", e.gone)
+			p.nothing("it was not there %d times in a row", e.gone)
 		case e.noIndex && e.rule != byURLs:
 			p.nothing("the page asks not to be indexed")
 		case !e.held():
@@ -132,7 +132,7 @@ func explainEntry(e *entry, say func(string, ...any)) {
 		say("it asks robots not to index it")
 	}
 	if e.gone > 0 {
-		say("it answered 404 or 410 %d times in a row", e.gone)
+		say("it was not there %d times in a row", e.gone)
 	}
 	if !e.held() {
 		return

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -158,7 +159,7 @@ func (l *look) doubtCrowds() {
 			return slices.Contains(marks, m) && (p.turned(m) || !p.old.held() && m.kind < noWebPage)
 		}) {
 			p.trouble(fault.New(errPage, "has become the same as most other pages").WithHint("see what the site shows at this address"), most)
-			l.noteFound(p)
+			l.hold(p)
 		}
 	}
 	l.lacks(fault.New(fault.ErrIncomplete, "%d of %d pages now %s (%d of %d in a row); nothing is deleted", n, of, marks[0], now.runs, most).
@@ -176,7 +177,7 @@ func (l *look) doubtMoves() {
 			continue
 		}
 		p.now = &e
-		l.noteFound(p)
+		l.hold(p)
 		if p.outcome != isTrouble {
 			p.outcome = isTrouble
 			p.err = fault.New(errPage, "leads to %s for now (%d of %d in a row); it is removed after that", kb.Printable(shown(p.said.final)), e.gone, l.cfg.MissingAfter).
@@ -188,4 +189,10 @@ func (l *look) doubtMoves() {
 // movedForNow tells whether a page that was held is now sent elsewhere, and not for good.
 func (p *page) movedForNow() bool {
 	return p.said != nil && p.old.held() && p.said.final != "" && p.said.final != p.old.final && p.said.moved != p.said.final
+}
+
+// hold has a page asked again at the next look, whatever the site says of how long its answer lasts.
+func (l *look) hold(p *page) {
+	l.noteFound(p)
+	l.noteFresh(p.address, time.Time{})
 }

@@ -29,6 +29,7 @@ func each(mark, names string) string {
 // A site that shows the same at every address is out of order: nothing that was there is given up or replaced, until it is seen to stay so.
 func TestOnePageEverywhere(t *testing.T) {
 	same := article0("we will be back soon")
+	same.header["Cache-Control"] = "max-age=3600"
 	media := func(kind, body string) answer {
 		return answer{body: body, header: map[string]string{"Content-Type": kind}}
 	}

@@ -23,8 +23,8 @@ type model struct {
 	faults map[string]int    // by path: for how many more scans
 	given  map[string]bool   // what scans gave
 	broken bool
-	wall   string         // what all pages show instead of their text
-	behind int            // for how many more scans
+	wall   string // what all pages show instead of their text
+	behind int    // for how many more scans
 	memory *spy
 	dir    string
 	site   *Site

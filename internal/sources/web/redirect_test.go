@@ -363,7 +363,7 @@ func TestExplainFromMemory(t *testing.T) {
 		"a":              "it is listed in the sitemap " + srv.URL + "/sitemap.xml\nits version is \"",
 		srv.URL + "/a":   "its main content was found by: ",
 		"/a/":            "it is a document",
-		"b":              "it is no document: it answered 404 or 410 1 times in a row",
+		"b":              "it is no document: it was not there 1 times in a row",
 		"c":              "its address would be " + srv.URL + "/c\nno rule of the source listed it",
 		".left-out":      "exclude /.left-out leaves it out",
 		"\x1b[31mevil\n": "/%1B%5B31mevil%0A",
