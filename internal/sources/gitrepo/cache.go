@@ -119,7 +119,7 @@ func (c *cache) ensure(sha256 bool) error {
 
 // tidy removes what killed commands left behind. Nobody else is at work, since the lock is held.
 func (c *cache) tidy() {
-	for _, glob := range []string{"*.lock", "refs/kbsyncd/*.lock", "objects/pack/tmp_*", "objects/tmp_*", "objects/info/*.lock", "shallow_*", "../list-*.tmp"} {
+	for _, glob := range []string{"*.lock", "refs/kbsyncd/*.lock", "objects/pack/tmp_*", "objects/tmp_*", "objects/info/*.lock", "shallow_*", "lfs/incomplete/*", "lfs/tmp/*", "../list-*.tmp"} {
 		found, _ := filepath.Glob(filepath.Join(escapeGlob(c.dir), glob))
 		for _, f := range found {
 			_ = os.RemoveAll(f)

@@ -223,6 +223,7 @@ func (c *Config) Open(o sources.Options) (sources.Source, error) {
 	r := &Repo{
 		name: o.Name, shown: kb.Printable(c.Repo), ref: c.Ref, path: dir, token: c.Token, access: a, log: log,
 		filter: filter.New(c.Include, c.Exclude, ""), public: kb.PublicURL(c.PublicURL), largest: largest, most: maxEntries, patience: lookLimit, stall: stallLimit,
+		tipRoom: tipRoom, wholeRoom: wholeRoom, floor: freeFloor, lfsRoom: lfsRoom,
 		bounds:  bounds{visited: maxVisited, deep: maxDeep, names: maxNames, open: maxOpen, read: maxRead},
 		view:    tag(c.Ref, dir, tag(c.Include...), tag(c.Exclude...)),
 		looking: make(chan struct{}, 1),

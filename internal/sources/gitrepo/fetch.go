@@ -28,9 +28,6 @@ const (
 	fetchLimit = time.Hour
 )
 
-// errBudget ends a fetch that brings more than is worth having.
-var errBudget = errors.New("more bytes than expected")
-
 // network runs a command that goes over the network, and counts it.
 func (r *Repo) network(ctx context.Context, c command) ([]byte, error) {
 	set, env, err := r.remote(ctx)
@@ -39,9 +36,9 @@ func (r *Repo) network(ctx context.Context, c command) ([]byte, error) {
 	}
 	c.settings = append(slices.Clone(c.settings), set...)
 	c.env = append(c.env, env...)
-	c.stall, c.grown = r.stall, func() int64 {
-		_, bytes := r.cache.size()
-		return bytes
+	c.stall = r.stall
+	if c.grown == nil {
+		c.grown = r.cache.packed
 	}
 	r.requests.Add(1)
 	return r.git.run(ctx, c)
@@ -58,15 +55,28 @@ var fetchArgs = []string{"fetch", "--no-tags", "--no-write-fetch-head", "--recur
 // fetchTip brings one commit with its trees, and with its blobs where the server knows no filter. The lock is held.
 func (r *Repo) fetchTip(ctx context.Context, spec string, held *os.File) error {
 	c := command{args: append(slices.Clone(fetchArgs), "--depth=1"), dir: r.cache.dir, hold: held, limit: fetchLimit}
+	room := r.wholeRoom
 	if !r.cache.flag("whole") {
 		c.args = append(c.args, "--filter=blob:none")
 		c.settings = partial
+		room = r.tipRoom
 	}
 	c.args = append(c.args, "--end-of-options", "origin", spec)
-	_, before := r.cache.size()
+	before := r.cache.packed()
+	c.watch = r.within(r.cache.packed, before+room)
 	_, err := r.network(ctx, c)
-	_, after := r.cache.size()
-	r.received.Add(max(0, after-before))
+	came := max(0, r.cache.packed()-before)
+	r.received.Add(came)
+	if err == nil && came > room {
+		// It came faster than anybody looked.
+		r.objects.reset()
+		err = errors.Join(errBudget, r.cache.discard())
+	}
+	if errors.Is(err, errBudget) {
+		r.cache.tidy()
+		return fault.New(fault.ErrIncomplete, "%s: the server sends more than %d MiB for one commit", r.shown, max(1, room>>20)).
+			WithHint("use a server with partial clones (protocol version 2), or a smaller repository")
+	}
 	return err
 }
 
@@ -107,23 +117,15 @@ func (r *Repo) fetchBlobs(ctx context.Context, ids []string, held *os.File) erro
 }
 
 func (r *Repo) fetchOnce(ctx context.Context, ids []string, held *os.File) error {
-	_, before := r.cache.size()
-	budget := before + r.largest + perBlob*int64(len(ids))
+	before := r.cache.packed()
 	_, err := r.network(ctx, command{
 		args: append(slices.Clone(fetchArgs), "--filter=blob:none", "--stdin", "--end-of-options", "origin"),
 		dir:  r.cache.dir, hold: held, limit: fetchLimit,
 		settings: append([]setting{{"fetch.negotiationAlgorithm", "noop"}}, partial...),
 		stdin:    strings.NewReader(strings.Join(ids, "\n") + "\n"),
-		watch: func() error {
-			_, now := r.cache.size()
-			if now > budget {
-				return errBudget
-			}
-			return nil
-		},
+		watch:    r.within(r.cache.packed, before+r.largest+perBlob*int64(len(ids))),
 	})
-	_, after := r.cache.size()
-	r.received.Add(max(0, after-before))
+	r.received.Add(max(0, r.cache.packed()-before))
 	if err != nil {
 		r.cache.tidy()
 	}

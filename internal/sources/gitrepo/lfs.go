@@ -61,7 +61,11 @@ func (r *Repo) pointer(ctx context.Context, id string) (*pointer, error) {
 
 // lfsSettings keep git-lfs to the server of the repository, whatever a file .lfsconfig in the repository says.
 func (a *access) lfsSettings() []setting {
-	set := []setting{{"lfs.allowincompletepush", "false"}, {"lfs.skipdownloaderrors", "false"}, {"lfs.concurrenttransfers", "4"}, {"lfs.activitytimeout", "60"}, {"lfs.dialtimeout", "20"}}
+	set := []setting{
+		{"lfs.allowincompletepush", "false"}, {"lfs.skipdownloaderrors", "false"},
+		{"lfs.concurrenttransfers", "4"}, {"lfs.transfer.maxretries", "2"}, {"lfs.transfer.maxretrydelay", "1"}, {"lfs.activitytimeout", "60"},
+		{"lfs.dialtimeout", "20"},
+	}
 	if a.form == formHTTPS || a.form == formHTTP {
 		base := strings.TrimSuffix(a.address, "/")
 		if !strings.HasSuffix(base, ".git") {
@@ -108,14 +112,27 @@ func (r *Repo) smudge(ctx context.Context, d kb.Document, p *pointer) error {
 		return r.trouble(ctx, err)
 	}
 	defer unlock(held)
+	if err := r.refusesLFS(); err != nil {
+		return fault.New(fault.ErrIncomplete, "%s", name).Because(err)
+	}
+	r.makeRoomForLFS(p.size)
 	r.requests.Add(1)
 	_, err = r.git.runAs(ctx, "git-lfs", command{
 		args: []string{"smudge"}, dir: r.cache.dir, settings: append(set, r.access.lfsSettings()...), env: env,
 		stdin: bytes.NewReader(p.text), limit: fetchLimit, hold: held, discard: true,
+		stall: r.stall, grown: r.cache.lfsUnfinished, watch: r.within(r.cache.lfsUnfinished, p.size+lfsSlack),
 	})
+	if err != nil {
+		r.cache.tidy()
+	}
 	switch {
 	case err == nil:
+		r.received.Add(p.size)
 		return nil
+	case errors.Is(err, errBudget):
+		return fault.New(fault.ErrIncomplete, "%s: the server sends more than the %d bytes that git-lfs expects", name, p.size).WithHint("upload it to the server again")
+	case lfsDenied(err):
+		return fault.New(fault.ErrIncomplete, "%s", name).Because(r.giveUpLFS())
 	case errors.Is(err, exec.ErrNotFound):
 		return fault.New(fault.ErrUnsupported, "%s is kept by git-lfs, which is not installed here", name).WithHint("install git-lfs, or exclude it")
 	case ctx.Err() != nil:

@@ -63,7 +63,16 @@ func lfsServer(t *testing.T, git http.Handler, store map[string][]byte, download
 	})
 	mux.HandleFunc("GET /store/{oid}", func(w http.ResponseWriter, req *http.Request) {
 		downloads.Add(1)
-		_, _ = w.Write(store[req.PathValue("oid")])
+		switch content := store[req.PathValue("oid")]; string(content) {
+		case "forbidden":
+			http.Error(w, "no", http.StatusForbidden)
+		case "endless":
+			for req.Context().Err() == nil {
+				_, _ = w.Write(make([]byte, 64<<10))
+			}
+		default:
+			_, _ = w.Write(content)
+		}
 	})
 	mux.Handle("/", git)
 	srv = httptest.NewServer(mux)
@@ -227,6 +236,83 @@ func TestHostileConfiguration(t *testing.T) {
 		}
 		if _, err := os.Stat(mark); err == nil {
 			t.Fatalf("%s %s ran a program", r.access.address, r.ref)
+		}
+	}
+}
+
+// lfsOrigin is an origin whose documents are all kept by git-lfs, and a source of it.
+func lfsOrigin(t *testing.T, downloads *atomic.Int64, contents map[string]string) (*Repo, *sourcetest.Listing) {
+	t.Helper()
+	need(t, "git-lfs")
+	o := newOrigin(t)
+	store := map[string][]byte{}
+	for path, content := range contents {
+		o.put(path, lfsPointer([]byte(content)))
+		store[kb.Sum([]byte(content)).String()] = []byte(content)
+	}
+	o.flush()
+	inner := o.serve(func(s *server) { s.token = testToken })
+	srv := lfsServer(t, inner.Config.Handler, store, downloads)
+	r := o.open(func(c *Config, _ *sources.Options) { c.Repo, c.Token = srv.URL+"/origin.git", secret.New(testToken) })
+	l := sourcetest.Scan(t, r)
+	if err := r.Fetch(t.Context(), pointers(l)); err != nil {
+		t.Fatal(err)
+	}
+	return r, l
+}
+
+// A server that sends more than the pointer says is left alone, and nothing of it stays.
+func TestLFSEndless(t *testing.T) {
+	t.Parallel()
+	var downloads atomic.Int64
+	r, l := lfsOrigin(t, &downloads, map[string]string{"a.pdf": "endless"})
+	_, _, err := sourcetest.Read(t.Context(), l.Documents[0])
+	if !errors.Is(err, fault.ErrIncomplete) {
+		t.Errorf("an endless download: %v", err)
+	}
+	if n := r.cache.lfsUnfinished(); n > 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
+// A server that refuses is asked once in a scan, and the advice is not to set the token that is set.
+func TestLFSRefused(t *testing.T) {
+	t.Parallel()
+	var downloads atomic.Int64
+	r, l := lfsOrigin(t, &downloads, map[string]string{"a.pdf": "forbidden", "b.pdf": "fine"})
+	for range 2 {
+		asked := downloads.Load()
+		for _, d := range l.Documents {
+			_, _, err := sourcetest.Read(t.Context(), d)
+			if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "the server refuses access to the files of git-lfs; check that the token may read") {
+				t.Errorf("%s: %v", d.Key, err)
+			}
+		}
+		if n := downloads.Load() - asked; n > 3 { // git-lfs itself tries again
+			t.Errorf("%d downloads", n)
+		}
+		l = sourcetest.Scan(t, r)
+	}
+}
+
+// The oldest files go when there is no room, and are fetched again when somebody wants them.
+func TestLFSRoom(t *testing.T) {
+	t.Parallel()
+	var downloads atomic.Int64
+	contents := map[string]string{}
+	for i := range 5 {
+		contents[fmt.Sprintf("%d.pdf", i)] = strings.Repeat(fmt.Sprint(i), 1000)
+	}
+	r, l := lfsOrigin(t, &downloads, contents)
+	r.lfsRoom = 2500
+	for range 2 {
+		for _, d := range l.Documents {
+			if got, _, err := sourcetest.Read(t.Context(), d); err != nil || string(got) != contents[d.Key.Path()] {
+				t.Errorf("%s: %d bytes, %v", d.Key, len(got), err)
+			}
+			if _, bytes := r.cache.lfsFiles(); bytes > r.lfsRoom {
+				t.Errorf("the cache holds %d bytes of large files", bytes)
+			}
 		}
 	}
 }

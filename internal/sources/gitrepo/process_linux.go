@@ -18,8 +18,8 @@ func leash(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
 // tick is the unit of time in /proc.
 const tick = 10 * time.Millisecond
 
-// busy is how much processor time the living processes of a group have used.
-func busy(group int) (used time.Duration) {
+// usage is what the living processes of a group use: processor time, and bytes of memory.
+func usage(group int) (processor time.Duration, memory int64) {
 	found, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, at := range found {
 		text, err := os.ReadFile(at)
@@ -28,12 +28,15 @@ func busy(group int) (used time.Duration) {
 		}
 		// The name, in parentheses, may hold anything: what counts comes after it.
 		f := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-		if len(f) < 13 || string(f[2]) != strconv.Itoa(group) {
+		if len(f) < 22 || string(f[2]) != strconv.Itoa(group) {
 			continue
 		}
-		user, _ := strconv.ParseInt(string(f[11]), 10, 64)
-		system, _ := strconv.ParseInt(string(f[12]), 10, 64)
-		used += time.Duration(user+system) * tick
+		number := func(i int) int64 {
+			n, _ := strconv.ParseInt(string(f[i]), 10, 64)
+			return n
+		}
+		processor += time.Duration(number(11)+number(12)) * tick
+		memory += number(21) * int64(os.Getpagesize())
 	}
-	return used
+	return processor, memory
 }

@@ -12,5 +12,5 @@ const leashed = false
 
 func leash(*syscall.SysProcAttr) {}
 
-// busy is not known here.
-func busy(int) time.Duration { return 0 }
+// usage is not known here.
+func usage(int) (processor time.Duration, memory int64) { return 0, 0 }

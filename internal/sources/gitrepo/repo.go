@@ -30,16 +30,17 @@ type Repo struct {
 	access access
 	log    *slog.Logger
 
-	git      *git
-	cache    *cache
-	objects  *objects
-	large    idSet
-	lfsLess  idSet
-	largest  int64 // bytes of a document
-	most     int   // documents
-	bounds   bounds
-	patience time.Duration // with a look at the tip
-	stall    time.Duration // with silence while something is fetched
+	git                                *git
+	cache                              *cache
+	objects                            *objects
+	large                              idSet
+	lfsLess                            idSet
+	largest                            int64 // bytes of a document
+	most                               int   // documents
+	tipRoom, wholeRoom, floor, lfsRoom int64 // bytes on the disk
+	bounds                             bounds
+	patience                           time.Duration // with a look at the tip
+	stall                              time.Duration // with silence while something is fetched
 
 	requests, received atomic.Int64
 	opens              atomic.Int64
@@ -53,6 +54,9 @@ type Repo struct {
 	spec       string   // what the tip was last fetched by
 	wholeAgain bool     // since the last look the whole tip was fetched into a new repository
 	costs      []runCost
+	lfsRefused error // by the server, since the last look
+	lfsBytes   int64 // of the files of git-lfs
+	lfsCounted bool
 }
 
 // sharedLook is the outcome of a look that other scans of the same run may use.
@@ -118,7 +122,7 @@ func (r *Repo) listing() *listing {
 func (r *Repo) begin(spec string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.spec, r.wholeAgain = spec, false
+	r.spec, r.wholeAgain, r.lfsRefused, r.lfsCounted = spec, false, nil, false
 }
 
 // maxCosts is how many runs are remembered.

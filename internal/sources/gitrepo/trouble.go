@@ -56,6 +56,8 @@ func (r *Repo) trouble(ctx context.Context, err error) error {
 		return fault.New(fault.ErrIncomplete, "%s: the server does not answer in time", r.shown).WithHint("try again later, or check the network")
 	case errors.Is(err, errSilent):
 		return fault.New(fault.ErrIncomplete, "%s: the server has sent nothing for %v", r.shown, r.stall).WithHint("try again later, or check the network")
+	case errors.Is(err, errFull):
+		return fault.New(fault.ErrIncomplete, "%s: less than %d MiB are left on the disk of the cache", r.shown, r.floor>>20).WithHint("make room")
 	case errors.Is(err, errOutput):
 		return fault.New(fault.ErrIncomplete, "%s: the answer of the server is too long", r.shown).WithHint("check repo")
 	}

@@ -9,6 +9,12 @@ import (
 // stallLimit is how long a server may be silent while something is fetched.
 const stallLimit = 2 * time.Minute
 
+// A command keeps in memory what a server says of its refs, so that this is bounded too.
+const (
+	memoryLimit = 2 << 30
+	memoryEvery = time.Second
+)
+
 // errSilent ends a command that waits for a server in vain.
 var errSilent = errors.New("nothing came for too long")
 
@@ -17,23 +23,35 @@ type progress struct {
 	limit time.Duration
 	value func() int64 // changes while something comes
 	group int          // of the processes
+	most  int64        // bytes of memory that they may use
 
 	last  int64
 	since time.Time
 	used  time.Duration
+	asked time.Time // when their memory was last looked at
 }
 
-// check gives errSilent when there was no progress for the whole limit.
+// check gives errSilent when there was no progress for the whole limit, and errOutput when what came takes too much memory.
 func (p *progress) check() error {
 	now, value := time.Now(), p.value()
-	if p.since.IsZero() || value != p.last {
-		p.last, p.since, p.used = value, now, busy(p.group)
+	fresh := p.since.IsZero()
+	if value != p.last || fresh {
+		p.last, p.since, p.used = value, now, -1
+	}
+	if now.Sub(p.asked) < memoryEvery && !fresh && now.Sub(p.since) < p.limit {
 		return nil
+	}
+	p.asked = now
+	used, memory := usage(p.group)
+	if memory > p.most {
+		return errOutput
+	}
+	if p.used < 0 {
+		p.used = used
 	}
 	if now.Sub(p.since) < p.limit {
 		return nil
 	}
-	used := busy(p.group)
 	if used-p.used < p.limit/10 {
 		return errSilent
 	}

@@ -46,7 +46,7 @@ func TestProgress(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		p := &progress{limit: time.Second, group: cmd.Process.Pid, value: func() int64 { return 0 }}
+		p := &progress{limit: time.Second, group: cmd.Process.Pid, most: memoryLimit, value: func() int64 { return 0 }}
 		var got error
 		watched := make(chan struct{})
 		start := time.Now()
