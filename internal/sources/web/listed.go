@@ -22,6 +22,7 @@ type collected struct {
 	found    map[string]string // addresses of pages, and the sitemap that lists them first
 	visited  map[string]bool   // sitemaps
 	next     []string          // those that are to be read after this level
+	bytes    int               // of addresses
 	failed   bool              // one of them was not read
 	foreign  int               // addresses on hosts that the configuration does not name
 	strange  int               // entries that are no address
@@ -47,7 +48,7 @@ func (l *look) readSitemaps(ctx context.Context) error {
 			if err := l.readFiles(ctx, c, some, depth > 0); err != nil {
 				return err
 			}
-			if len(c.found) > maxAddresses {
+			if len(c.found) > maxAddresses || c.bytes > 2*maxListed {
 				l.lacks(fault.New(fault.ErrIncomplete, "the sitemap lists %s", errTooMany))
 				return nil
 			}
@@ -127,6 +128,7 @@ func (l *look) takeSitemap(c *collected, f *sitemapFile) (own int) {
 		}
 		own++
 		if c.found[address] == "" {
+			c.bytes += len(address)
 			c.found[address] = f.address
 		}
 	}

@@ -23,7 +23,8 @@ const (
 	maxGap       = 64 << 10 // bytes between two tags
 	maxSitemaps  = 500
 	maxNesting   = 3
-	maxAddresses = 100_000 // in all sitemaps
+	maxAddresses = 100_000  // in all sitemaps
+	maxListed    = 32 << 20 // bytes of the addresses of one, and twice that of all
 	maxExamples  = 3
 	maxExample   = 100 // bytes
 )
@@ -34,10 +35,11 @@ type sitemap struct {
 	maps       []string // of an index
 	unreadable int      // entries that are no address
 	examples   []string // of them, for people
+	bytes      int      // of the addresses
 }
 
 // errTooMany is a sitemap beyond all bounds.
-var errTooMany = fault.New(fault.ErrIncomplete, "more than %d addresses; nothing is deleted", maxAddresses).
+var errTooMany = fault.New(fault.ErrIncomplete, "more than %d addresses, or very long ones; nothing is deleted", maxAddresses).
 	WithHint("use a sitemap of the part that is wanted")
 
 // readSitemap reads XML or a list of addresses, also packed with gzip. It reads no entities and no document type, and no more than
@@ -165,10 +167,11 @@ func (s *sitemap) add(to *[]string, text string, base *url.URL) error {
 	}
 	if ok {
 		*to = append(*to, address)
+		s.bytes += len(address)
 	} else {
 		s.strange(example(text))
 	}
-	if len(s.pages)+len(s.maps)+s.unreadable > maxAddresses {
+	if len(s.pages)+len(s.maps)+s.unreadable > maxAddresses || s.bytes > maxListed {
 		return errTooMany
 	}
 	return nil

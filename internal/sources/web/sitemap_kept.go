@@ -10,6 +10,9 @@ import (
 // keptForm is raised when the form of kept sitemaps changes: those of another form are asked for anew.
 const keptForm = 1
 
+// maxKept is more than encode writes for any sitemap: its addresses, and what is around them.
+const maxKept = 2 * maxListed
+
 // What a line of a kept sitemap begins with.
 const (
 	keptPage    = "p "
@@ -52,8 +55,10 @@ func decodeSitemap(b []byte) (s sitemap, ok bool) {
 			}
 		case keptPage:
 			s.pages = append(s.pages, text)
+			s.bytes += len(text)
 		case keptMap:
 			s.maps = append(s.maps, text)
+			s.bytes += len(text)
 		case keptStrange:
 			s.strange(text)
 		default:
@@ -70,8 +75,8 @@ func (l *look) keptSitemap(e *entry) (sitemap, bool) {
 		return sitemap{}, false
 	}
 	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, 4*maxSitemap))
-	if err != nil {
+	b, err := io.ReadAll(io.LimitReader(f, maxKept+1))
+	if err != nil || len(b) > maxKept {
 		return sitemap{}, false
 	}
 	return decodeSitemap(b)
