@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -174,7 +175,7 @@ func (l *look) parse(ctx context.Context, p *page, src []byte, contentType strin
 // large is from how many bytes on pages of a site are read and taken apart one after the other.
 const large = 1 << 20
 
-// readPage reads a page, and a large one in its turn, which ends with done.
+// readPage reads a page, and a large one in its turn, which ends with done. Then what it took is collected: the next one would double it.
 func (l *look) readPage(ctx context.Context, body io.Reader) (src []byte, done func(), err error) {
 	done = func() {}
 	if src, err = io.ReadAll(io.LimitReader(body, large)); err != nil || len(src) < large {
@@ -188,7 +189,10 @@ func (l *look) readPage(ctx context.Context, body io.Reader) (src []byte, done f
 		l.largeTurn.Release(1)
 		return nil, done, err
 	}
-	return append(src, rest...), func() { l.largeTurn.Release(1) }, nil
+	return append(src, rest...), func() {
+		runtime.GC()
+		l.largeTurn.Release(1)
+	}, nil
 }
 
 // suspicious is the error for a page that is not what its address promises.
