@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
@@ -191,8 +190,16 @@ func (p *page) movedForNow() bool {
 	return p.said != nil && p.old.held() && p.said.final != "" && p.said.final != p.old.final && p.said.moved != p.said.final
 }
 
-// hold has a page asked again at the next look, whatever the site says of how long its answer lasts.
+// hold keeps what was of a page, until the next look.
 func (l *look) hold(p *page) {
 	l.noteFound(p)
-	l.noteFresh(p.address, time.Time{})
+	l.askAgain(p)
+}
+
+// askAgain has a page asked at its own address at the next look, however long the site says that its answer or its redirect lasts.
+func (l *look) askAgain(p *page) {
+	l.Site.mu.Lock()
+	defer l.Site.mu.Unlock()
+	delete(l.freshUntil, p.address)
+	delete(l.moves, p.address)
 }

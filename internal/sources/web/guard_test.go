@@ -48,6 +48,7 @@ func TestOnePageEverywhere(t *testing.T) {
 		"wall without robots":    {at: func(string) answer { return wall }, text: "have one and the same content"},
 		"robots only":            {at: func(p string) answer { a := wall; a.body += "<!-- -->" + p; return a }, text: "of 5 pages now"},
 		"redirect to a stranger": {at: func(string) answer { return redirect(http.StatusFound, "/soon.html") }, text: "of 5 pages now", stays: "a b c d e"},
+		"redirect for ever":      {at: func(string) answer { return redirect(http.StatusMovedPermanently, "/soon.html") }, text: "of 5 pages now", stays: "a b c d e"},
 		"redirect to a changing stranger": {at: func(string) answer { return redirect(http.StatusFound, "/now.html") },
 			text: "lead to ", stays: "a b c d e"},
 	} {

@@ -242,7 +242,7 @@ func (l *look) visitOne(ctx context.Context, p *page) error {
 	}
 	if err != nil {
 		p.trouble(err, l.cfg.MissingAfter)
-		l.noteFresh(p.address, time.Time{}) // what nobody wants must not last
+		l.askAgain(p)
 	}
 	l.noteFound(p)
 	if l.log.Enabled(ctx, slog.LevelDebug) {
