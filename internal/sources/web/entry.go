@@ -17,14 +17,14 @@ type entry struct {
 	print          kb.Digest
 	size           int64
 	typ            string // extension of the document; "" leaves it to the key
-	final          string // where the content was, when redirects led elsewhere
+	final          string // where the content was, when redirects led elsewhere; as look.noted gives it
 	moved          string // where a permanent redirect led
 	canonical      string // "" when the page names none, or itself
 	refresh        string // where the page sends its readers at once; "" when it does not
 	noIndex        bool
 	links          []string // in the scope of the crawl
 	way            string   // how the content was found in the page
-	gone           int      // answers 404 or 410 in a row
+	gone           int      // looks in a row at which it was not there, or could not be had and never was
 	changed        int64    // when the content last was another one; seconds since 1970
 	rule           rule     // what listed it
 	from           string   // over which page or sitemap

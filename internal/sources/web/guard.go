@@ -83,37 +83,15 @@ func (p *page) turned(m mark) bool {
 // crowds are the marks that pages got in such numbers that the site must be at fault, the most frequent one first, with how many pages
 // and of how many.
 func (l *look) crowds() (marks []mark, n, of int) {
-	turned, fresh, held := map[mark]int{}, map[mark]int{}, 0
-	for _, p := range l.order {
-		if p.hidden {
-			continue
-		}
-		if p.old.held() {
-			held++
-		}
-		if !p.said.held() {
-			continue
-		}
-		for _, m := range p.said.marks() {
-			switch {
-			case p.turned(m):
-				turned[m]++
-			case !p.old.held() && m.kind < noWebPage:
-				fresh[m]++
-			}
-		}
-	}
-	had := map[mark]int{} // of those that were held
+	turned, fresh := l.newMarks()
+	var (
+		had   map[mark]int
+		held  int
+		count = map[mark]int{}
+	)
 	if len(turned) > 0 {
-		for _, p := range l.order {
-			if p.old.held() && !p.hidden {
-				for _, m := range p.old.marks() {
-					had[m]++
-				}
-			}
-		}
+		had, held = l.oldMarks()
 	}
-	count := map[mark]int{}
 	for m, n := range turned {
 		if n >= few && 2*n >= held-had[m] {
 			marks, count[m] = append(marks, m), n
@@ -131,6 +109,40 @@ func (l *look) crowds() (marks []mark, n, of int) {
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a.kind, b.kind), slices.Compare(a.print[:], b.print[:]), cmp.Compare(a.text, b.text))
 	})
 	return marks, count[marks[0]], len(l.order)
+}
+
+// newMarks counts the marks that pages have now: those that turned to them, and those that were never seen before.
+func (l *look) newMarks() (turned, fresh map[mark]int) {
+	turned, fresh = map[mark]int{}, map[mark]int{}
+	for _, p := range l.order {
+		if p.hidden || !p.said.held() {
+			continue
+		}
+		for _, m := range p.said.marks() {
+			switch {
+			case p.turned(m):
+				turned[m]++
+			case !p.old.held() && m.kind < noWebPage:
+				fresh[m]++
+			}
+		}
+	}
+	return turned, fresh
+}
+
+// oldMarks counts the marks that pages had, and the pages.
+func (l *look) oldMarks() (had map[mark]int, held int) {
+	had = map[mark]int{}
+	for _, p := range l.order {
+		if p.hidden || !p.old.held() {
+			continue
+		}
+		held++
+		for _, m := range p.old.marks() {
+			had[m]++
+		}
+	}
+	return had, held
 }
 
 // doubtCrowds keeps what was, while most pages have become the same thing. That is believed when it stays.
