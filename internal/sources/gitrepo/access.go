@@ -7,18 +7,17 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"kbsyncd/internal/fault"
 )
 
 // access is how a repository is reached.
 type access struct {
-	address    string // as git is given it; without any secret
-	form       form
-	username   string
-	keyFile    string
-	knownHosts string
-	helper     bool // the user's own credential helpers
+	address              string // as git is given it; without any secret
+	form                 form
+	username             string
+	keyFile              string
+	knownHosts           string
+	keyShown, hostsShown string // as they are written in the configuration
+	helper               bool   // the user's own credential helpers
 }
 
 // tokenHelper answers git's question for a login from two variables of the environment. The token so is in no argument, no
@@ -49,10 +48,10 @@ func (r *Repo) remote(ctx context.Context) ([]setting, []string, error) {
 	var env []string
 	switch {
 	case a.form == formSSH:
-		if err := readable("ssh_key_file", a.keyFile); err != nil {
+		if err := usableKey(a.keyFile, a.keyShown); err != nil {
 			return nil, nil, err
 		}
-		if err := readable("known_hosts_file", a.knownHosts); err != nil {
+		if err := readable("known_hosts_file", a.knownHosts, a.hostsShown); err != nil {
 			return nil, nil, err
 		}
 		env = append(env, "GIT_SSH_COMMAND="+a.sshCommand(), "GIT_SSH_VARIANT=ssh")
@@ -77,18 +76,6 @@ func (r *Repo) remote(ctx context.Context) ([]setting, []string, error) {
 		}
 	}
 	return set, env, nil
-}
-
-// readable tells what ssh would only whisper.
-func readable(field, file string) error {
-	if file == "" {
-		return nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return fault.New(fault.ErrIncomplete, "%s cannot be read: %s", field, plainRun(err)).WithHint("correct the path, or let the user kbsyncd runs as read it")
-	}
-	return f.Close()
 }
 
 // userCredentials reads what the user's own configuration says of credentials, and nothing else.

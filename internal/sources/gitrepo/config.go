@@ -166,6 +166,8 @@ func (c *Config) checkRepo() []fault.Invalid {
 	switch {
 	case err != nil || (f != formFile && u.Hostname() == "") || u.Path == "" || u.Path == "/":
 		return one("not a complete address", `write it in full, for example "https://github.com/acme/product.git"`)
+	case isPage(u):
+		return one("the address of a page that shows a directory or file, not of a repository", "end it after the name of the repository; give the branch as ref and the directory as path")
 	case strings.HasPrefix(u.Hostname(), "-"):
 		return one("not an address", "a host cannot begin with a dash")
 	case u.User != nil && f != formSSH:
@@ -177,6 +179,16 @@ func (c *Config) checkRepo() []fault.Invalid {
 		return one("must not contain a password", "use ssh_key_file")
 	}
 	return nil
+}
+
+// isPage tells an address that was copied from a browser, of the hosts whose addresses of repositories never look like it.
+func isPage(u *url.URL) bool {
+	if strings.Contains(u.Path, "/-/tree/") || strings.Contains(u.Path, "/-/blob/") {
+		return true
+	}
+	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
+	host := strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.")
+	return len(parts) > 2 && host == "github.com" && (parts[2] == "tree" || parts[2] == "blob")
 }
 
 // checkRef refuses what git would not take for the name of a branch, tag or commit.
@@ -210,7 +222,8 @@ func (c *Config) Open(o sources.Options) (sources.Source, error) {
 	}
 	a := access{
 		address: c.Repo, form: formOf(c.Repo), username: c.Username,
-		keyFile: absolute(c.SSHKeyFile), knownHosts: absolute(c.KnownHostsFile), helper: c.CredentialHelper,
+		keyFile: absolute(c.SSHKeyFile), knownHosts: absolute(c.KnownHostsFile),
+		keyShown: c.SSHKeyFile, hostsShown: c.KnownHostsFile, helper: c.CredentialHelper,
 	}
 	if a.form == formPath {
 		at, err := filepath.Abs(absolute(c.Repo))

@@ -58,7 +58,7 @@ func (r *Repo) lastListing(ctx context.Context) (*listing, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
-	if l := r.load(""); l != nil {
+	if l := r.load(nil); l != nil {
 		return l, nil
 	}
 	return r.look(ctx, sources.Known{})

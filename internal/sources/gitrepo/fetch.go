@@ -68,12 +68,18 @@ func (r *Repo) fetchTip(ctx context.Context, spec string, held *os.File) error {
 	came := max(0, r.cache.packed()-before)
 	r.received.Add(came)
 	if err == nil && came > room {
-		// It came faster than anybody looked.
-		r.objects.reset()
-		err = errors.Join(errBudget, r.cache.discard())
+		err = errBudget // it came faster than anybody looked
+	}
+	if err != nil {
+		r.cache.tidy()
 	}
 	if errors.Is(err, errBudget) {
-		r.cache.tidy()
+		if r.cache.packed() > before {
+			r.objects.reset()
+			if err := r.cache.discard(); err != nil {
+				return err
+			}
+		}
 		return fault.New(fault.ErrIncomplete, "%s: the server sends more than %d MiB for one commit", r.shown, max(1, room>>20)).
 			WithHint("use a server with partial clones (protocol version 2), or a smaller repository")
 	}

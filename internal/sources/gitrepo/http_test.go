@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,6 +36,7 @@ type server struct {
 	auths    sync.Map // the Authorization headers that came
 	hold     func(*http.Request)
 	fail     func(*http.Request) bool
+	garbled  atomic.Bool // packs come as nonsense
 }
 
 func (o *origin) serve(change func(*server)) *server {
@@ -59,6 +61,16 @@ func (o *origin) serve(change func(*server)) *server {
 		}
 		if s.fail != nil && s.fail(req) {
 			http.Error(w, "out of order", http.StatusServiceUnavailable)
+			return
+		}
+		body, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		if s.garbled.Load() && bytes.Contains(body, []byte("command=fetch")) {
+			w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+			if !bytes.Contains(body, []byte("0009done")) {
+				_, _ = io.WriteString(w, "0014acknowledgments\n000aready\n0001")
+			}
+			_, _ = io.WriteString(w, "000dpackfile\n0021\x01PACK\x00\x00\x00\x02\x00\x00\x00\x01nonsense........0000")
 			return
 		}
 		env := []string{"GIT_PROJECT_ROOT=" + filepath.Dir(o.dir), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null"}
@@ -369,7 +381,7 @@ func TestUnreachable(t *testing.T) {
 		{answer(500), "the connection broke off"},
 		{answer(403), "access denied"},
 		{secure.URL + "/x.git", "certificate is not trusted"},
-		{"/nonexistent/x.git", "the repository was not found"},
+		{"/nonexistent/x.git", "there is no git repository at /nonexistent/x.git; check repo"},
 	} {
 		r := o.open(func(c *Config, _ *sources.Options) { c.Repo = tt.repo })
 		err := r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
@@ -420,5 +432,32 @@ func TestSilentServer(t *testing.T) {
 	err = r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
 	if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "does not answer in time") {
 		t.Error(err)
+	}
+}
+
+// A server that sends nonsense does not cost the cache.
+func TestGarbledPack(t *testing.T) {
+	t.Parallel()
+	o := sample(t)
+	s := o.serve(nil)
+	r := o.open(overHTTP(s, nil))
+	l := sourcetest.Scan(t, r)
+	if err := r.Fetch(t.Context(), pointers(l)); err != nil {
+		t.Fatal(err)
+	}
+	before, bytes := r.cache.size()
+	o.put("new.md", []byte("new"))
+	o.flush()
+	s.garbled.Store(true)
+	err := r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
+	if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "index-pack") {
+		t.Fatalf("nonsense from the server: %v", err)
+	}
+	if packs, now := r.cache.size(); packs != before || now != bytes {
+		t.Errorf("%d packs of %d bytes are left of %d of %d", packs, now, before, bytes)
+	}
+	s.garbled.Store(false)
+	if l := sourcetest.Scan(t, r); len(l.Documents) != 23 {
+		t.Errorf("%d documents", len(l.Documents))
 	}
 }

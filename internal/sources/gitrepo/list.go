@@ -162,8 +162,8 @@ func (r *Repo) problem(e entry) kb.Problem {
 	return kb.Problem{Key: kb.NewKey(r.name, e.path), Err: fault.New(fault.ErrUnsupported, "%s", e.rest)}
 }
 
-// load reads the listing of a commit, if there is one that is whole.
-func (r *Repo) load(commit string) *listing {
+// load reads the listing of a tip, or any for nil, if there is one that is whole.
+func (r *Repo) load(t *tip) *listing {
 	b, err := os.ReadFile(r.listFile())
 	if err != nil {
 		return nil
@@ -173,7 +173,7 @@ func (r *Repo) load(commit string) *listing {
 		r.log.Info("listing of the repository is damaged, making it anew")
 		return nil
 	}
-	if commit != "" && l.commit != commit {
+	if t != nil && !t.isOf(l) {
 		return nil
 	}
 	return l

@@ -75,6 +75,11 @@ func (r *Repo) findTip(ctx context.Context) (*tip, error) {
 		WithHint("correct `ref`; a commit has to be written with all its digits")
 }
 
+// isOf tells that a listing is that of the tip. The id of a tag always means the same commit, which the listing names.
+func (t *tip) isOf(l *listing) bool {
+	return l.commit == t.commit || fullID.MatchString(t.remote) && l.spec == t.spec()
+}
+
 // parseRefs reads what ls-remote writes: the ids by name, and what HEAD stands for.
 func parseRefs(out []byte) (ids map[string]string, head string) {
 	ids = map[string]string{}
@@ -160,10 +165,10 @@ func (r *Repo) lookNow(ctx context.Context, known sources.Known) (*listing, erro
 		return nil, err
 	}
 	r.begin("+" + t.spec())
-	if l := r.listing(); l != nil && l.commit == t.commit {
+	if l := r.listing(); l != nil && t.isOf(l) {
 		return l, nil
 	}
-	l := r.load(t.commit)
+	l := r.load(t)
 	if l == nil {
 		if l, err = r.update(ctx, t, known); err != nil {
 			return nil, r.trouble(ctx, err)
@@ -180,7 +185,7 @@ func (r *Repo) update(ctx context.Context, t *tip, known sources.Known) (*listin
 	var l *listing
 	sha256 := len(t.commit) == 64
 	err := r.healing(ctx, sha256, func(held *os.File) error {
-		if l = r.load(t.commit); l != nil {
+		if l = r.load(t); l != nil {
 			return nil // another process was faster
 		}
 		if r.cache.overgrown() {
@@ -207,6 +212,11 @@ func (r *Repo) haveTip(ctx context.Context, t *tip, held *os.File) (commit strin
 	}
 	if found[0].kind == "commit" {
 		return t.commit, nil
+	}
+	if found[0].kind == "tag" {
+		if commit, kind, err := r.objects.name(ctx, t.commit+"^{commit}"); err == nil && kind == "commit" {
+			return commit, nil
+		}
 	}
 	if err := r.fetchTip(ctx, "+"+t.spec(), held); err != nil {
 		if refusesIDs(err) || len(notOurs(err)) > 0 {

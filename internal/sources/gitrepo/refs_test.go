@@ -171,3 +171,24 @@ func TestAnotherOwner(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The full id of a tag with a message is not fetched again while nothing changes.
+func TestTagByID(t *testing.T) {
+	t.Parallel()
+	o := sample(t)
+	o.git("tag", "-a", "-m", "x", "v1", "main")
+	s := o.serve(nil)
+	cache := t.TempDir()
+	for i := range 2 {
+		r := o.open(overHTTP(s, func(c *Config, opts *sources.Options) { c.Ref, opts.CacheDir = o.git("rev-parse", "v1"), cache }))
+		for j := range 2 {
+			before := s.requests.Load()
+			if l := sourcetest.Scan(t, r); len(l.Documents) != 22 {
+				t.Fatalf("%d documents", len(l.Documents))
+			}
+			if n := s.requests.Load() - before; (n == 0) != (i+j > 0) {
+				t.Errorf("scan %d of process %d made %d requests", j, i, n)
+			}
+		}
+	}
+}

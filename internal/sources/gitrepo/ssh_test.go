@@ -112,7 +112,7 @@ func TestSSH(t *testing.T) {
 		{"unknown host", "good key", "no hosts", "host key is not known"},
 		{"another host", "good key", "wrong hosts", "host key is not known"},
 		{"wrong key", "bad", "known hosts", "refuses the ssh key"},
-		{"no key", "nothing", "known hosts", "ssh_key_file cannot be read"},
+		{"no key", "nothing", "known hosts", "nothing cannot be read"},
 	} {
 		r := o.open(func(c *Config, _ *sources.Options) {
 			c.Repo = "ssh://" + s.user + "@" + s.addr + o.dir

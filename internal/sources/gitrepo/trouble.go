@@ -3,11 +3,19 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
+)
+
+// What is said in other words where the way to the repository makes them clearer.
+const (
+	saysDenied   = "access denied"
+	saysNotFound = "the repository was not found"
+	saysNoneHere = "there is no git repository"
 )
 
 // known are the ways in which reaching a repository fails, by what git, curl and ssh write. The first that matches counts.
@@ -24,11 +32,11 @@ var known = []struct {
 	{regexp.MustCompile(`(?i)authentication failed|invalid (username|credentials)|requested url returned error: 401|HTTP Basic: Access denied`),
 		"authentication failed", "check that the token is right, not expired and may read the repository, and username"},
 	{regexp.MustCompile(`(?i)requested url returned error: 403|access denied|write access to repository not granted`),
-		"access denied", "give the token the right to read the repository"},
+		saysDenied, "give the token the right to read the repository"},
 	{regexp.MustCompile(`(?i)dubious ownership`),
 		"the repository belongs to another user, which git does not trust", "run kbsyncd as its owner, or reach it over https or ssh"},
 	{regexp.MustCompile(`(?i)repository .*not found|requested url returned error: 404|does not appear to be a git repository|repository not exported|not valid: is this a git repository|project you were looking for could not be found`),
-		"the repository was not found", "check repo, and that the token or key may read it"},
+		saysNotFound, "check repo, and that the token or key may read it"},
 	{regexp.MustCompile(`(?i)could not resolve (host|hostname|proxy)|name or service not known|temporary failure in name resolution`),
 		"the name of the host cannot be resolved", "check repo and the network"},
 	{regexp.MustCompile(`(?i)certificate|SSL_ERROR|TLS connect|gnutls_handshake|SSL routines`),
@@ -69,10 +77,39 @@ func (r *Repo) trouble(ctx context.Context, err error) error {
 		return fault.New(fault.ErrIncomplete, "%s: %s", r.shown, r.clean(plainRun(err)))
 	}
 	if what, fix, ok := recognise(f.stderr); ok {
+		if what == saysDenied || what == saysNotFound {
+			what, fix = r.inPlace(what, fix)
+		}
+		if what == saysNoneHere {
+			return fault.New(fault.ErrIncomplete, "%s at %s", what, r.shown).WithHint("%s", fix)
+		}
+		if m := scpPort.FindStringSubmatch(r.access.address); r.access.form == formSSH && m != nil {
+			fix += kb.Printable(fmt.Sprintf("; if %s is the port, write ssh://%s:%s/%s", m[2], m[1], m[2], m[3]))
+		}
 		return fault.New(fault.ErrIncomplete, "%s: %s", r.shown, what).WithHint("%s", fix)
 	}
 	return fault.New(fault.ErrIncomplete, "%s: git: %s", r.shown, r.clean(plainRun(err)))
 }
+
+// inPlace says that a repository cannot be had in the words of the way to it.
+func (r *Repo) inPlace(what, fix string) (string, string) {
+	switch f := r.access.form; {
+	case f == formPath || f == formFile:
+		return saysNoneHere, "check repo, and that the user kbsyncd runs as may read it"
+	case f == formGit:
+		return "the repository does not exist, or the server does not export it", "check repo"
+	case f == formSSH && what == saysDenied:
+		return what, "check that the key may read the repository"
+	case f == formSSH:
+		return what, "check repo, and that the key may read it"
+	case (f == formHTTPS || f == formHTTP) && r.token.IsZero() && !r.access.helper:
+		return what, "check repo; a repository that is not public needs a token"
+	}
+	return what, fix
+}
+
+// scpPort finds a short ssh address whose path begins with a number, which is meant to be a port most of the time.
+var scpPort = regexp.MustCompile(`^([^@/]+@[^:/]+):(\d{2,5})/(.+)$`)
 
 // recognise finds what a failure is about. The text of the server itself comes first in the output and often explains more.
 func recognise(stderr string) (what, fix string, ok bool) {
@@ -91,11 +128,17 @@ func foreign(err error) bool {
 		return true
 	}
 	_, _, known := recognise(f.stderr)
-	return known || fromAfar.MatchString(f.stderr) || refusesIDs(err) || len(notOurs(err)) > 0 || strings.Contains(f.stderr, "couldn't find remote ref")
+	return known || badPack.MatchString(f.stderr) && !ownPack.MatchString(f.stderr) || fromAfar.MatchString(f.stderr) || refusesIDs(err) || len(notOurs(err)) > 0 || strings.Contains(f.stderr, "couldn't find remote ref")
 }
 
 // fromAfar is in what git says of a server, also where what is wrong with it is not among the known.
 var fromAfar = regexp.MustCompile(`(?im)unable to access|remote error|could not read from remote repository|^remote:|curl \d+|protocol error`)
+
+// What came was no pack, unless git names a pack of the cache as the trouble.
+var (
+	badPack = regexp.MustCompile(`(?i)invalid index-pack output|invalid ls-refs response|bad line length|expected '[^']*', received '|index-pack (abnormal exit|failed)|bad pack header|pack signature mismatch`)
+	ownPack = regexp.MustCompile(`(?i)pack-[0-9a-f]{40,64}|\.idx|loose object|unable to read|packed object`)
+)
 
 // clean makes a line of git safe to show: no secret, no path of the cache.
 func (r *Repo) clean(s string) string {

@@ -30,6 +30,8 @@ func TestTrouble(t *testing.T) {
 		{"error: object file /var/cache/x/repo.git/objects/aa is empty\nfatal: bad object HEAD", "git: bad object HEAD", false},
 		{"fatal: bad config line 1 in file /var/cache/x/repo.git/config", "in file the cache/config", false},
 		{"fatal: \x1b[31mred\x1b[0m", `\x1b[31mred`, false},
+		{"error: inflate: data stream error (incorrect header check)\nfatal: fetch-pack: invalid index-pack output", "invalid index-pack output", true},
+		{"error: packfile /var/cache/x/repo.git/objects/pack/pack-" + strings.Repeat("a", 40) + ".pack cannot be accessed\nfatal: index-pack failed", "index-pack failed", false},
 		{"", "exit status 1", false},
 	} {
 		f := &failure{stderr: tt.stderr, err: &exec.ExitError{}}
@@ -42,6 +44,28 @@ func TestTrouble(t *testing.T) {
 		}
 		if foreign(f) != tt.foreign {
 			t.Errorf("%q: foreign %v", tt.stderr, foreign(f))
+		}
+	}
+}
+
+// What cannot be had is explained by the way to it.
+func TestTroubleByForm(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ repo, token, stderr, want string }{
+		{"/srv/docs", "", "fatal: '/srv/docs' does not appear to be a git repository\nfatal: Could not read from remote repository.", "there is no git repository at /srv/docs; check repo, and that the user"},
+		{"git://h/x", "", "fatal: remote error: access denied or repository not exported: /x", "does not exist, or the server does not export it; check repo"},
+		{"https://h/x", "", "remote: x\nfatal: unable to access 'https://h/x/': The requested URL returned error: 403", "access denied; check repo; a repository that is not public needs a token"},
+		{"https://h/x", "t", "fatal: unable to access 'https://h/x/': The requested URL returned error: 403", "access denied; give the token the right"},
+		{"git@h:2222/a/b.git", "", "fatal: '2222/a/b.git' does not appear to be a git repository\nfatal: Could not read from remote repository.", "if 2222 is the port, write ssh://git@h:2222/a/b.git"},
+		{"git@h:a/b.git", "", "ERROR: Repository not found.\nfatal: Could not read from remote repository.", "was not found; check repo, and that the key may read it"},
+	} {
+		r := &Repo{shown: tt.repo, token: secret.New(tt.token), access: access{address: tt.repo, form: formOf(tt.repo)}}
+		err := r.trouble(t.Context(), &failure{stderr: tt.stderr, err: &exec.ExitError{}})
+		if !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.repo, err, tt.want)
+		}
+		if tt.token == "" && tt.repo[:5] != "https" && strings.Contains(err.Error(), "token") {
+			t.Errorf("%s: %v", tt.repo, err)
 		}
 	}
 }
