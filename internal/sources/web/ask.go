@@ -86,10 +86,10 @@ func (l *look) welcome(ctx context.Context, p *page, address string) (bool, erro
 		return true, nil
 	}
 	if p.old.held() {
-		return false, fault.New(errPage, "robots.txt does not allow it any more (%s)", kb.Printable(why)).
+		return false, fault.New(errPage, "%s, and did allow it before", kb.Printable(why)).
 			WithHint("leave it out with exclude, or set ignore_robots if the site is yours")
 	}
-	err = fault.New(errPage, "robots.txt does not allow it (%s)", kb.Printable(why)).WithHint("leave it out with exclude, or set ignore_robots if the site is yours")
+	err = fault.New(errPage, "%s", kb.Printable(why)).WithHint("leave it out with exclude, or set ignore_robots if the site is yours")
 	if p.rule == bySitemap {
 		p.aside(err)
 		return false, nil
@@ -97,7 +97,7 @@ func (l *look) welcome(ctx context.Context, p *page, address string) (bool, erro
 	if l.neverHad(p, err) {
 		return false, nil
 	}
-	p.nothing("robots.txt does not allow it (%s); ignore_robots: true asks nevertheless", why)
+	p.nothing("%s; ignore_robots: true asks nevertheless", why)
 	return false, nil
 }
 

@@ -2,11 +2,14 @@ package web
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 
 	"kbsyncd/internal/fault"
 	"kbsyncd/internal/kb"
+	"kbsyncd/internal/sources"
 )
 
 // crawl follows links from the start, one distance after the other, so that what is found does not depend on which page answers first.
@@ -50,7 +53,7 @@ func (l *look) crawl(ctx context.Context) error {
 		}
 		level = sortedPages(next)
 	}
-	if len(l.lacking) == 0 {
+	if l.complete() {
 		l.next.crawl = l.trust(l.next.crawl, theCrawl, len(reached))
 	}
 	return nil
@@ -77,13 +80,24 @@ func (l *look) canStart(start *page) bool {
 	return false
 }
 
+// lost notes that pages may hang on one that cannot be had. When the site itself is out of order the crawl has failed; a link to what is
+// not there, or not for everybody, is common, and only nothing can be taken for gone.
+func (l *look) lost(p *page) {
+	at := kb.Printable(shown(p.address))
+	if errors.Is(p.err, fault.ErrIncomplete) {
+		l.lacks(fault.New(fault.ErrIncomplete, "where %s leads is not known; nothing is deleted", at).Because(neutral(p.err)))
+		return
+	}
+	l.doubts(fmt.Errorf("%w, because where %s leads is not known: %w", sources.ErrUnsure, at, neutral(p.err)))
+}
+
 // linked are the addresses that a page leads the crawl to. A page that cannot be had now still links to what it linked to.
 func (l *look) linked(p *page) []*url.URL {
 	e := p.now
 	if p.outcome == isTrouble {
 		e = p.old
 		if p.unlinked {
-			l.lacks(fault.New(fault.ErrIncomplete, "where %s leads is not known; nothing is deleted", kb.Printable(shown(p.address))).Because(neutral(p.err)))
+			l.lost(p)
 		}
 	}
 	if e == nil && p.said == nil || (p.outcome == isNothing && e != nil && e.gone >= l.cfg.MissingAfter) {

@@ -21,8 +21,8 @@ func hubbed(t *testing.T) *server {
 	return srv
 }
 
-// A page that was never had, as far as is remembered, may be one that others hang on: the crawl is not complete before that was seen for
-// some looks.
+// A page that was never had, as far as is remembered, may be one that others hang on: nothing is taken for gone before that was seen
+// for some looks.
 func TestHubWithoutMemory(t *testing.T) {
 	for name, spoil := range map[string]func(*server){
 		"sign in": func(srv *server) {
@@ -54,7 +54,7 @@ func TestHubWithoutMemory(t *testing.T) {
 			spoil(srv)
 			m := newSpy()
 			for range 2 { // in a process of its own each
-				incomplete(t, open(t, opening{memory: m}, crawling(srv, "/")), "where "+srv.URL+"/hub leads is not known; nothing is deleted")
+				unsure(t, open(t, opening{memory: m}, crawling(srv, "/")), "where "+srv.URL+"/hub leads is not known")
 			}
 			s := open(t, opening{memory: m}, crawling(srv, "/"))
 			l, _, _, err := scan(t, s, sources.Known{})
@@ -87,7 +87,7 @@ func TestLeafAfterLostMemory(t *testing.T) {
 	srv.drop("/3")
 	s := open(t, opening{}, crawling(srv, "/"))
 	for range 2 {
-		l := incomplete(t, s, srv.URL+"/3 leads is not known")
+		l := unsure(t, s, srv.URL+"/3 leads is not known")
 		compare(t, l.Paths(), nil, "1 2 hub index", "")
 		if got := problem(t, l, "3"); !strings.Contains(got, "a broken link: it answers 404") {
 			t.Error(got)

@@ -28,7 +28,7 @@ func TestCrawlScope(t *testing.T) {
 	})
 	// Looks without a memory cannot tell whether what is not there ever was a document.
 	for range 2 {
-		l := incomplete(t, s, "docs/broken leads is not known")
+		l := unsure(t, s, "docs/broken leads is not known")
 		compare(t, l.Paths(), nil, "docs docs/a docs/b docs/c docs/deep1", "")
 	}
 	want(t, s, "docs docs/a docs/b docs/c docs/deep1", "")
@@ -42,8 +42,8 @@ func TestCrawlScope(t *testing.T) {
 		"docs":          "the crawl starts at it",
 		"docs/hidden":   "it is no document: the page asks not to be indexed",
 		"docs/Drafts/d": "exclude /docs/Drafts/** leaves it out",
-		"docs/private/p": "it is no document: robots.txt does not allow it (robots.txt of " + strings.TrimPrefix(srv.URL, "http://") +
-			" does not allow it (Disallow: /docs/private)); ignore_robots: true asks nevertheless",
+		"docs/private/p": "it is no document: robots.txt of " + strings.TrimPrefix(srv.URL, "http://") +
+			" does not allow it (Disallow: /docs/private); ignore_robots: true asks nevertheless",
 		"docs/broken": "it is no document: a broken link: it answers 404",
 		"docs/moved":  "it is no document: it leads to " + srv.URL + "/blog/x, which is outside of the crawl",
 		"blog/x":      "it is not below the start of the crawl, " + srv.URL + "/docs/",

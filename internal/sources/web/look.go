@@ -33,6 +33,7 @@ type look struct {
 	mu      sync.Mutex
 	maps    map[string]*entry // of sitemaps
 	lacking []error           // why the listing is not complete
+	unsure  []error           // why nothing that is missing may be taken for gone, though nothing has failed
 	broken  int               // links that lead nowhere
 	next    listing
 }
@@ -271,6 +272,16 @@ func (l *look) lacks(err error) {
 	defer l.mu.Unlock()
 	l.lacking = append(l.lacking, err)
 }
+
+// doubts notes that what is missing may not be gone.
+func (l *look) doubts(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsure = append(l.unsure, err)
+}
+
+// complete tells that what is not listed is gone.
+func (l *look) complete() bool { return len(l.lacking)+len(l.unsure) == 0 }
 
 // missed notes that most pages could not be had: then the site is at fault, and not the pages.
 func (l *look) missed() {

@@ -11,7 +11,7 @@ import (
 // remember saves what changed. Addresses that are listed no more are forgotten when the listing is complete.
 func (l *look) remember(r *result) error {
 	now := &remembered{pages: map[string]*entry{}, maps: l.maps, listing: l.next}
-	if len(l.lacking) > 0 {
+	if !l.complete() {
 		maps.Copy(now.pages, l.old.pages)
 		now.maps = maps.Clone(l.old.maps)
 		maps.Copy(now.maps, l.maps)

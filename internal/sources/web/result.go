@@ -77,8 +77,12 @@ func (l *look) resolve() *result {
 		}
 		return cmp.Compare(number(a.err != nil), number(b.err != nil))
 	})
-	if n := len(l.lacking); n > 0 {
-		r.err = l.lacking[0]
+	why := l.lacking
+	if len(why) == 0 {
+		why = l.unsure
+	}
+	if n := len(why); n > 0 {
+		r.err = why[0]
 		if n > 1 {
 			r.err = fmt.Errorf("%w (and %d more)", r.err, n-1)
 		}

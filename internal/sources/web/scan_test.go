@@ -67,6 +67,16 @@ func incomplete(t *testing.T, s *Site, text string) *sourcetest.Listing {
 	return l
 }
 
+// unsure holds that a scan gave all that it found, and cannot tell whether what is missing is gone.
+func unsure(t *testing.T, s *Site, text string) *sourcetest.Listing {
+	t.Helper()
+	_, _, l, err := scan(t, s, sources.Known{})
+	if !errors.Is(err, sources.ErrUnsure) || errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), text) || fault.StopsTarget(err) {
+		t.Fatalf("Scan: %v, want doubt because %q", err, text)
+	}
+	return l
+}
+
 func read(t *testing.T, l *sourcetest.Listing, path string) string {
 	t.Helper()
 	d, ok := l.Find(path)
