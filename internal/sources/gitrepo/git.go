@@ -167,7 +167,7 @@ func (g *git) runAs(ctx context.Context, name string, c command) ([]byte, error)
 	if err == nil {
 		watch := c.watch
 		if c.stall > 0 {
-			p := &progress{limit: c.stall, group: cmd.Process.Pid, most: memoryLimit, value: func() int64 { return stdout.taken.Load() + stderr.taken.Load() + c.grown() }}
+			p := &progress{limit: c.stall, group: cmd.Process.Pid, most: memoryLimit, every: memoryEvery, value: func() int64 { return stdout.taken.Load() + stderr.taken.Load() + c.grown() }}
 			watch = both(watch, p.check)
 		}
 		done := watching(watch, stop)

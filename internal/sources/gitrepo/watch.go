@@ -21,35 +21,39 @@ var errSilent = errors.New("nothing came for too long")
 // progress watches whether a command goes on: something comes, or the processor is used for what came.
 type progress struct {
 	limit time.Duration
-	value func() int64 // changes while something comes
-	group int          // of the processes
-	most  int64        // bytes of memory that they may use
+	value func() int64  // changes while something comes
+	group int           // of the processes
+	most  int64         // bytes of memory that they may use
+	every time.Duration // how often that is looked at
 
 	last  int64
 	since time.Time
-	used  time.Duration
-	asked time.Time // when their memory was last looked at
+	used  time.Duration // by the processes at that time, or -1 while it is not known
+	asked time.Time     // when their memory was last looked at
 }
 
 // check gives errSilent when there was no progress for the whole limit, and errOutput when what came takes too much memory.
 func (p *progress) check() error {
 	now, value := time.Now(), p.value()
-	fresh := p.since.IsZero()
-	if value != p.last || fresh {
+	if p.asked.IsZero() {
+		p.asked = now // most commands end before this costs anything
+	}
+	if value != p.last || p.since.IsZero() {
 		p.last, p.since, p.used = value, now, -1
 	}
-	if now.Sub(p.asked) < memoryEvery && !fresh && now.Sub(p.since) < p.limit {
+	silent := now.Sub(p.since) >= p.limit
+	if !silent && now.Sub(p.asked) < p.every {
 		return nil
 	}
 	p.asked = now
 	used, memory := usage(p.group)
-	if memory > p.most {
+	switch {
+	case memory > p.most:
 		return errOutput
-	}
-	if p.used < 0 {
+	case p.used < 0:
 		p.used = used
 	}
-	if now.Sub(p.since) < p.limit {
+	if !silent {
 		return nil
 	}
 	if used-p.used < p.limit/10 {

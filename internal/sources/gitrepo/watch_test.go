@@ -46,12 +46,12 @@ func TestProgress(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		p := &progress{limit: time.Second, group: cmd.Process.Pid, most: memoryLimit, value: func() int64 { return 0 }}
+		p := &progress{limit: 400 * time.Millisecond, every: 50 * time.Millisecond, group: cmd.Process.Pid, most: memoryLimit, value: func() int64 { return 0 }}
 		var got error
 		watched := make(chan struct{})
 		start := time.Now()
 		stop := watching(func() error {
-			if got = p.check(); got != nil || time.Since(start) > 1500*time.Millisecond {
+			if got = p.check(); got != nil || time.Since(start) > 600*time.Millisecond {
 				close(watched)
 				return errTimeout
 			}

@@ -29,12 +29,6 @@ func TestOnlyNamesHeals(t *testing.T) {
 	}
 	for name, hurt := range map[string]func(*testing.T, *Repo){
 		"lost": lose,
-		"packs lost": func(t *testing.T, r *Repo) {
-			t.Helper()
-			if err := os.RemoveAll(filepath.Join(r.cache.dir, "objects", "pack")); err != nil {
-				t.Fatal(err)
-			}
-		},
 		"damaged": func(t *testing.T, r *Repo) {
 			t.Helper()
 			packs, _ := filepath.Glob(filepath.Join(r.cache.dir, "objects", "pack", "*.pack"))
