@@ -250,9 +250,16 @@ func (l *look) missing(p *page, status int) {
 	}
 	if e.gone >= l.cfg.MissingAfter {
 		p.nothing("it answers %d, and has done so %d times in a row", status, e.gone)
+		if p.rule == byURLs {
+			l.log.Warn("a page under urls is gone; remove it there", "address", kb.Printable(shown(p.address)), "status", status)
+		}
 		return
 	}
 	p.outcome = isTrouble
+	if !p.old.held() {
+		p.err = fault.New(fault.ErrNotFound, "answers %d (%d of %d in a row)", status, e.gone, l.cfg.MissingAfter).WithHint("correct the address, or the page that lists it")
+		return
+	}
 	p.err = fault.New(fault.ErrNotFound, "answers %d (%d of %d in a row); it is removed after that", status, e.gone, l.cfg.MissingAfter)
 }
 
