@@ -143,7 +143,7 @@ func explainEntry(e *entry, say func(string, ...any)) {
 	case e.modified != "":
 		say("it was modified on %s, the server says", e.modified)
 	default:
-		say("the server gives it no version, so that it is fetched in full each time")
+		say("the server gives it no version (an ETag, or a date of change more than seconds old), so that it is fetched in full")
 	}
 	say("its content last changed, as far as was seen, on %s", time.Unix(e.changed, 0).UTC().Format(time.RFC3339))
 	if e.way != "" {
