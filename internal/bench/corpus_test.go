@@ -28,12 +28,16 @@ import (
 	"kbsyncd/internal/targets/targettest"
 )
 
+// built is the directory of the binary, once there is one.
+var built string
+
 // build makes the real binary once.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "kbsyncd-bench-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	bin := filepath.Join(dir, "kbsyncd")
 	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "kbsyncd/cmd/kbsyncd")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -54,8 +58,8 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
-	if bin, err := build(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(bin))
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }

@@ -31,7 +31,7 @@ func TestCrashShort(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			t.Logf("KBSYNC_CRASH_SEED=%d", seed)
-			newWorld(t, seed, m).endure(2, 2)
+			newWorld(t, seed, m).endure(1, 1)
 		})
 	}
 }

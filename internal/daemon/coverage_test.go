@@ -18,7 +18,10 @@ import (
 	"kbsyncd/internal/targets/targettest"
 )
 
-var coverageSeed = flag.Uint64("coverage.seed", 0, "run the coverage proof with this seed only")
+var (
+	coverageSeed = flag.Uint64("coverage.seed", 0, "run the coverage proof with this seed only")
+	coverageRuns = flag.Uint64("coverage.runs", 1, "how many seeds the coverage proof runs")
+)
 
 // hosts sends each request to the vendor whose host it names.
 type hosts map[string]http.RoundTripper
@@ -42,7 +45,7 @@ type watched struct {
 // P2: during a hundred random edits with faults no document that was live is ever without a live version at any vendor. Every
 // document has a line that all its versions have; after each request the vendors are asked for it.
 func TestCoverageProof(t *testing.T) {
-	for seed := uint64(1); seed <= 2; seed++ {
+	for seed := uint64(1); seed <= *coverageRuns; seed++ {
 		if *coverageSeed != 0 {
 			seed = *coverageSeed
 		}

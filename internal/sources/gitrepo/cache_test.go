@@ -260,6 +260,7 @@ func TestDamagedCache(t *testing.T) {
 
 // A damaged cache is made anew before a new commit is listed.
 func TestDamagedTrees(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	o := sample(t)
 	r := o.withRef("")
@@ -288,6 +289,7 @@ func TestDamagedTrees(t *testing.T) {
 }
 
 func TestLargeBlobs(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	o := newOrigin(t)
 	for i := range 10 {
@@ -328,6 +330,7 @@ func TestLargeBlobs(t *testing.T) {
 }
 
 func TestOvergrownCacheIsMadeAnew(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	o := sample(t)
 	r := o.withRef("")

@@ -40,6 +40,14 @@ func need(t testing.TB, program string) string {
 	return ""
 }
 
+// thorough skips a test that takes long, but where the tests of real servers run.
+func thorough(t testing.TB) {
+	t.Helper()
+	if os.Getenv("KBSYNC_NO_SKIP") == "" {
+		t.Skip("it takes long; make components runs it")
+	}
+}
+
 // origin is a bare repository that stands for the one on the server.
 type origin struct {
 	t      testing.TB

@@ -437,6 +437,7 @@ func TestSilentServer(t *testing.T) {
 
 // A server that sends nonsense does not cost the cache.
 func TestGarbledPack(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	o := sample(t)
 	s := o.serve(nil)

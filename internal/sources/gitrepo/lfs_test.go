@@ -277,6 +277,7 @@ func TestLFSEndless(t *testing.T) {
 
 // A server that refuses is asked once in a scan, and the advice is not to set the token that is set.
 func TestLFSRefused(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	var downloads atomic.Int64
 	r, l := lfsOrigin(t, &downloads, map[string]string{"a.pdf": "forbidden", "b.pdf": "fine"})
@@ -297,6 +298,7 @@ func TestLFSRefused(t *testing.T) {
 
 // The oldest files go when there is no room, and are fetched again when somebody wants them.
 func TestLFSRoom(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	var downloads atomic.Int64
 	contents := map[string]string{}

@@ -14,6 +14,7 @@ import (
 
 // What a server sends for one commit is bounded, whether it is on its way when somebody looks or already there.
 func TestCommitTooLarge(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	o := newOrigin(t)
 	o.git("config", "uploadpack.allowFilter", "false") // so that the files come along

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -207,9 +206,7 @@ func (c *counter) Problem(kb.Problem) error   { c.problems++; return nil }
 
 // TestMillionEntries runs with the tests of real servers, because it takes seconds.
 func TestMillionEntries(t *testing.T) {
-	if os.Getenv("KBSYNC_NO_SKIP") == "" {
-		t.Skip("it takes seconds; make components runs it")
-	}
+	thorough(t)
 	o := newOrigin(t)
 	files, dirs := make([]treeEntry, 1000), make([]treeEntry, 1000)
 	id := o.gitIn([]byte("X"), "hash-object", "-w", "--stdin")

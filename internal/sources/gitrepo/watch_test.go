@@ -18,6 +18,7 @@ import (
 
 // A server that takes a request for files and never answers fails the pass soon, and harms nothing.
 func TestServerFallsSilent(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	o := sample(t)
 	var release func()
@@ -36,6 +37,7 @@ func TestServerFallsSilent(t *testing.T) {
 
 // Work of the processor is progress, waiting is not.
 func TestProgress(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	if !leashed {
 		t.Skip("the time that processes use is not known here")

@@ -84,6 +84,7 @@ func TestOnlyNamesHeals(t *testing.T) {
 
 // A failure and a kill in the fetch of the whole commit harm only that pass.
 func TestOnlyNamesFallbackFails(t *testing.T) {
+	thorough(t)
 	t.Parallel()
 	for _, kill := range []bool{false, true} {
 		o := sample(t)
