@@ -40,7 +40,7 @@ type item struct {
 // resolve decides which pages are documents, and under which key. It goes by what the site says; what is remembered only tells
 // what to wait for.
 func (l *look) resolve() *result {
-	r := &result{byPath: map[string]*page{}, pages: l.pages}
+	r := &result{byPath: make(map[string]*page, len(l.order)), pages: l.pages, items: make([]item, 0, len(l.order))}
 	crowded := l.crowded()
 	for _, p := range l.order {
 		if p.hidden || p.outcome == isNothing {
@@ -103,6 +103,9 @@ func (p *page) item(path string) item {
 		return item{path: path, address: p.address, err: neutral(p.err), present: p.loud()}
 	}
 	it := item{path: path, address: p.address, print: p.now.print, size: p.now.size, typ: p.now.typ}
+	if p.now.modified == "" {
+		return it
+	}
 	if t, err := http.ParseTime(p.now.modified); err == nil {
 		it.modified = t
 	}
