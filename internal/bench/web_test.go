@@ -86,7 +86,7 @@ func BenchmarkWebsite(b *testing.B) {
 			askAll(b, bare, c.URLs, concurrency)
 			for b.Loop() {
 				var ours, theirs []time.Duration
-				for range rounds {
+				for range 4 * rounds {
 					requests, bodies := site.requests.Load(), site.bodies.Load()
 					ours = append(ours, scan())
 					if r, got := site.requests.Load()-requests, site.bodies.Load()-bodies; r != n || got != 0 {

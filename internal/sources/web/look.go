@@ -209,8 +209,8 @@ func (l *look) addAs(address string, u *url.URL, by rule, from string) (*page, b
 func (l *look) visit(ctx context.Context, pages []*page) error {
 	g, gctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
-	// The client holds back requests; what was answered is worked on meanwhile.
-	for range min(len(pages), 2*l.cfg.Concurrency*min(len(l.hosts), 16)) {
+	// As many as the client lets through: more would only wait for one another, which costs more than what they could do meanwhile.
+	for range min(len(pages), l.cfg.Concurrency*min(len(l.hosts), 16)) {
 		g.Go(func() error {
 			for gctx.Err() == nil {
 				i := int(next.Add(1)) - 1
