@@ -99,20 +99,12 @@ func TestKilledWhileServerIsSilent(t *testing.T) {
 
 func TestWaitForTheCacheEnds(t *testing.T) {
 	t.Parallel()
-	o := sample(t)
-	r := o.withRef("")
-	if err := r.open(); err != nil {
-		t.Fatal(err)
-	}
-	held, err := r.cache.lock(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, held := lockedCache(t)
 	r.cache.lockLimit = 50 * time.Millisecond
-	err = r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
+	err := r.Scan(t.Context(), sources.Known{}, &sourcetest.Listing{})
 	if !errors.Is(err, fault.ErrIncomplete) || !strings.Contains(err.Error(), "another source of this process has been changing the cache") {
 		t.Error(err)
 	}
 	unlock(held)
-	o.scan(r)
+	sourcetest.Scan(t, r)
 }
